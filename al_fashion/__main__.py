@@ -1,0 +1,3 @@
+from al_fashion.cli import main
+
+main()

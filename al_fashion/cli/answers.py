@@ -1,0 +1,72 @@
+"""`answers import`, `export` and `predict`."""
+
+from pathlib import Path
+
+import click
+
+from al_fashion.cli.options import as_json, print_json, weights_options
+from al_fashion.text import percent
+from al_fashion.workspace import Workspace
+
+
+@click.group()
+def answers() -> None:
+    """Take in answers from elsewhere."""
+
+
+@answers.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--labeller", default="import", show_default=True, help="Who answered, if not said.")
+@click.pass_obj
+def import_(folder: Path, file: Path, labeller: str) -> None:
+    """Take in JSONL lines with `image` (file name or id), `labels`, optionally `labeller`.
+
+    An empty list of labels says 'none of these'.
+    """
+    from al_fashion.data.answers import import_answers
+
+    new = import_answers(Workspace.open(folder), file, labeller)
+    click.echo(f"{new} new answers.")
+
+
+@click.command()
+@click.option("--format", "format_", type=click.Choice(["csv", "jsonl"]), default="csv")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path))
+@click.pass_obj
+def export(folder: Path, format_: str, output: Path | None) -> None:
+    """Write the labels of every answered photo."""
+    from al_fashion.data.answers import export_labels
+    from al_fashion.files import write_text
+
+    text = export_labels(Workspace.open(folder), format_)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_text(output, text)
+
+
+@click.command()
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@weights_options
+@as_json
+@click.pass_obj
+def predict(
+    folder: Path,
+    images: tuple[Path, ...],
+    weights: Path | None,
+    weights_unverified: bool,
+    as_json: bool,
+) -> None:
+    """Label photos with the newest model."""
+    from al_fashion.loop.features import FeatureOptions
+    from al_fashion.loop.predict import predict_files
+
+    options = FeatureOptions(weights, not weights_unverified)
+    predictions = predict_files(Workspace.open(folder), images, options)
+    if as_json:
+        print_json({"predictions": predictions})
+        return
+    for row in predictions:
+        best = sorted(row["probabilities"].items(), key=lambda item: -item[1])[:3]
+        shown = ", ".join(f"{name} {percent(share)}" for name, share in best)
+        click.echo(f"{row['image']}: {'|'.join(row['labels']) or 'none of these'} ({shown})")

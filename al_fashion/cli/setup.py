@@ -1,0 +1,116 @@
+"""`init` and `import`."""
+
+from pathlib import Path
+
+import click
+
+from al_fashion.config import Config
+from al_fashion.workspace import Workspace, create_workspace
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--labels", required=True, help="The labels, separated by commas.")
+@click.option("--exclusive", is_flag=True, help="A photo has one label at most.")
+@click.option(
+    "--metric",
+    type=click.Choice(["accuracy", "top1_in_set"]),
+    default="accuracy",
+    help="What the headline accuracy counts: the exact label set, or the top label in the set.",
+)
+@click.option("--heldout", type=float, default=0.2, show_default=True, help="Share held out.")
+@click.option("--audit", type=float, default=0.1, show_default=True, help="Share kept for audits.")
+@click.option("--database", default="", help="An SQLAlchemy URL; else SQLite in the workspace.")
+@click.option("--input-size", type=click.IntRange(32, 1024), help="Pixels the backbone sees.")
+@click.option("--seed", type=click.IntRange(0), help="Makes all random choices repeatable.")
+def init(
+    folder: Path,
+    labels: str,
+    exclusive: bool,
+    metric: str,
+    heldout: float,
+    audit: float,
+    database: str,
+    input_size: int | None,
+    seed: int | None,
+) -> None:
+    """Make a workspace in FOLDER."""
+    create_workspace(
+        folder,
+        labels.split(","),
+        exclusive=exclusive,
+        metric=metric,
+        heldout=heldout,
+        audit=audit,
+        seed=seed,
+        config=Config(database=database, input_size=input_size or 0),
+    )
+    click.echo(f"Made a workspace in {folder}. Next: al-fashion -w {folder} import SOURCE")
+
+
+@click.command()
+@click.argument("source", required=False)
+@click.option("--labels-from", type=click.Choice(["none", "folders", "csv"]))
+@click.option(
+    "--class-map",
+    type=click.Path(path_type=Path),
+    help="CSV `folder,labels`: what the source's names mean here; several labels with |.",
+)
+@click.option("--group-by", help="CSV column of what belongs together, such as the sender.")
+@click.option("--image-column", default="image", show_default=True)
+@click.option("--label-column", default="labels", show_default=True)
+@click.option(
+    "--labels-as",
+    type=click.Choice(["answers", "truth"]),
+    default="answers",
+    show_default=True,
+    help="`truth` keeps the pool's labels back, for simulations.",
+)
+@click.option("--limit", type=click.IntRange(1), help="Take a random part of this many photos.")
+@click.option(
+    "--relocate",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Find photos that were moved, by content, below this folder.",
+)
+@click.pass_obj
+def import_(
+    folder: Path,
+    source: str | None,
+    labels_from: str | None,
+    class_map: Path | None,
+    group_by: str | None,
+    image_column: str,
+    label_column: str,
+    labels_as: str,
+    limit: int | None,
+    relocate: Path | None,
+) -> None:
+    """Bring photos in from SOURCE: a folder, a CSV manifest, or `fashion-mnist`."""
+    workspace = Workspace.open(folder)
+    if (source is None) == (relocate is None):
+        raise click.UsageError("Give either SOURCE or --relocate DIR.")
+    if relocate is not None:
+        _relocate(workspace, relocate)
+        return
+    from al_fashion.data.importing import import_photos
+
+    report = import_photos(
+        workspace,
+        str(source),
+        labels_from=labels_from,
+        class_map=class_map,
+        group_by=group_by,
+        image_column=image_column,
+        label_column=label_column,
+        labels_as=labels_as,
+        limit=limit,
+        progress=True,
+    )
+    click.echo(report.text())
+
+
+def _relocate(workspace: Workspace, folder: Path) -> None:
+    from al_fashion.data.importing import relocate
+
+    found, still_missing = relocate(workspace, folder, progress=True)
+    click.echo(f"{found} photos found again, {still_missing} still missing.")

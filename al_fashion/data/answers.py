@@ -1,0 +1,122 @@
+"""Answers from elsewhere, and labels out."""
+
+import csv
+import io
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from al_fashion.errors import AlFashionError, AnswerError
+from al_fashion.store.answers import add_answer, close_answered, newest_answer
+from al_fashion.store.consensus import consensus
+from al_fashion.store.database import reading, writing
+from al_fashion.store.labellers import labeller
+from al_fashion.store.photos import find_image, image_paths, label_ids, labels
+from al_fashion.types import Split
+from al_fashion.workspace import Workspace
+
+_SPLITS: tuple[Split, ...] = ("pool", "heldout", "audit")
+_COLUMNS = ("image", "id", "labels", "split")
+
+
+def import_answers(workspace: Workspace, file: Path, default_labeller: str) -> int:
+    """Add the answers of a JSONL file, all or none; returns how many were new.
+
+    A line taken in again adds nothing. Raises AnswerError, naming the line.
+    """
+    rows = _read_rows(file)
+    new = 0
+    with writing(workspace.engine) as session:
+        for line, row in rows:
+            try:
+                new += _take(session, row, default_labeller)
+            except AlFashionError as error:
+                raise AnswerError(f"{file}, line {line}: {error}") from error
+    return new
+
+
+def export_labels(workspace: Workspace, format_: str) -> str:
+    """The labels of every answered photo as CSV (labels joined by `|`) or JSONL."""
+    rows = _labelled_rows(workspace)
+    if format_ == "jsonl":
+        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({**row, "labels": "|".join(row["labels"])} for row in rows)
+    return text.getvalue()
+
+
+def _take(session: Session, row: dict[str, Any], default_labeller: str) -> int:
+    """Add one answer unless the labeller's newest says the same; 1 if added."""
+    image_id = find_image(session, row["image"])
+    who = labeller(session, row.get("labeller") or default_labeller, "import")
+    chosen = label_ids(session, row["labels"])
+    known = newest_answer(session, image_id, who.id)
+    if known is not None and known.kind != "skip" and known.labels == chosen:
+        return 0
+    add_answer(
+        session,
+        image_id=image_id,
+        query_id=None,
+        labeller=who,
+        kind="labels" if chosen else "none",
+        label_names=row["labels"],
+        client_id=uuid.uuid4().hex,
+    )
+    close_answered(session, [image_id])
+    return 1
+
+
+def _read_rows(file: Path) -> list[tuple[int, dict[str, Any]]]:
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise AnswerError(f"Cannot read {file}: {error}. Give a JSONL file in UTF-8.") from error
+    return [
+        (number, _parsed(file, number, line))
+        for number, line in enumerate(lines, start=1)
+        if line.strip()
+    ]
+
+
+def _parsed(file: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise AnswerError(f"{file}, line {number} is not JSON: {error}. Correct it.") from error
+    fits = (
+        isinstance(row, dict)
+        and isinstance(row.get("image"), str)
+        and isinstance(row.get("labels"), list)
+        and all(isinstance(name, str) for name in row["labels"])
+        and isinstance(row.get("labeller", ""), str | None)
+    )
+    if not fits:
+        raise AnswerError(
+            f'{file}, line {number}: expected {{"image": "name or id", "labels": ["…"]}}, '
+            f"optionally a labeller; got {line[:80]}. Correct it."
+        )
+    return dict(row)
+
+
+def _labelled_rows(workspace: Workspace) -> list[dict[str, Any]]:
+    rows = []
+    with reading(workspace.engine) as session:
+        names = [label.name for label in labels(session)]
+        for split in _SPLITS:
+            found = consensus(session, split)
+            paths = image_paths(session, found.ids)
+            for image_id, hard in zip(found.ids, found.hard, strict=True):
+                rows.append(
+                    {
+                        "image": paths.get(image_id, [image_id])[0],
+                        "id": image_id,
+                        "labels": [name for name, on in zip(names, hard, strict=True) if on],
+                        "split": split,
+                    }
+                )
+    return sorted(rows, key=lambda row: str(row["image"]))

@@ -1,0 +1,125 @@
+"""Pixels: reading a photo, upright and in RGB, and the picture a labeller sees."""
+
+import hashlib
+import io
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL import ImageOps
+
+from al_fashion.data import fashion_mnist
+from al_fashion.errors import MissingPhotos
+
+MAX_PIXELS = 100_000_000
+DISPLAY_SIDE = 1600
+DISPLAY_MIMES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
+
+
+class UnreadablePhoto(Exception):
+    """Why a file is not a photo; the message is the reason shown to the user."""
+
+
+def content_id(content: bytes) -> str:
+    """The identity of a photo: SHA-256 of its content, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_content(path: str) -> bytes:
+    """The bytes of a photo at a path, or the pixel bytes of a Fashion-MNIST photo.
+
+    Raises OSError where it is not there.
+    """
+    if path.startswith(fashion_mnist.PREFIX):
+        return fashion_mnist.pixels(path).tobytes()
+    return Path(path).read_bytes()
+
+
+def decode(content: bytes, path: str) -> tuple[Pillow.Image, str]:
+    """(upright RGB photo, MIME type). Raises UnreadablePhoto with the reason."""
+    if path.startswith(fashion_mnist.PREFIX):
+        return Pillow.fromarray(fashion_mnist.pixels(path)).convert("RGB"), "image/png"
+    if not content:
+        raise UnreadablePhoto("empty file")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            photo = Pillow.open(io.BytesIO(content))
+            if photo.width * photo.height > MAX_PIXELS:
+                raise UnreadablePhoto(
+                    f"too large: {photo.width} x {photo.height} pixels, "
+                    f"at most {MAX_PIXELS // 1_000_000} million are taken"
+                )
+            mime = Pillow.MIME.get(photo.format or "", "")
+            photo.load()
+            return _to_rgb(ImageOps.exif_transpose(photo)), mime
+    except UnreadablePhoto:
+        raise
+    except Pillow.UnidentifiedImageError:
+        raise UnreadablePhoto("not an image") from None
+    except Pillow.DecompressionBombError:
+        raise UnreadablePhoto("too large: decompression bomb") from None
+    except Exception as error:
+        # Pillow's plugins raise anything from OSError to struct.error on damaged files.
+        raise UnreadablePhoto(f"damaged: {error}".strip().splitlines()[0]) from None
+
+
+def _to_rgb(photo: Pillow.Image) -> Pillow.Image:
+    """RGB from any mode: 16-bit scaled to 8, transparency laid on white."""
+    if photo.mode.startswith("I;16") or photo.mode in ("I", "F"):
+        values = np.asarray(photo, dtype=np.float64)
+        top = 65535.0 if values.max(initial=0) > 255 else 255.0
+        scaled = np.clip(values / top * 255.0, 0, 255).astype(np.uint8)
+        return Pillow.fromarray(scaled).convert("RGB")
+    if "transparency" in photo.info or photo.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
+        photo = photo.convert("RGBA")
+        white = Pillow.new("RGBA", photo.size, "white")
+        return Pillow.alpha_composite(white, photo).convert("RGB")
+    return photo.convert("RGB")
+
+
+def read_verified(image_id: str, paths: Sequence[str]) -> tuple[bytes, str]:
+    """(content, path) of a photo that is still what it was when imported.
+
+    Raises MissingPhotos where none of its paths holds that content any more.
+    """
+    for path in paths:
+        try:
+            content = read_content(path)
+        except OSError:
+            continue
+        if content_id(content) == image_id:
+            return content, path
+    shown = paths[0] if paths else image_id
+    raise MissingPhotos(
+        f"The photo {shown} was moved, changed or deleted since its import. "
+        "Put it back, or find it again with `al-fashion import --relocate DIR`."
+    )
+
+
+def read_pixels(image_id: str, paths: Sequence[str]) -> NDArray[np.uint8]:
+    """(height, width, 3) uint8 pixels of a photo. Raises MissingPhotos."""
+    content, path = read_verified(image_id, paths)
+    return np.asarray(decode(content, path)[0])
+
+
+def display(image_id: str, paths: Sequence[str], mime: str) -> tuple[bytes, str]:
+    """(bytes, MIME type) of the picture a browser shows, at most DISPLAY_SIDE pixels a side.
+
+    Raises MissingPhotos.
+    """
+    content, path = read_verified(image_id, paths)
+    photo, _ = decode(content, path)
+    is_file = not path.startswith(fashion_mnist.PREFIX)
+    if is_file and mime in DISPLAY_MIMES and max(photo.size) <= DISPLAY_SIDE:
+        return content, mime
+    photo.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE))
+    small = io.BytesIO()
+    if is_file:
+        photo.save(small, "JPEG", quality=88)
+        return small.getvalue(), "image/jpeg"
+    photo.save(small, "PNG")
+    return small.getvalue(), "image/png"

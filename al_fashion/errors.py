@@ -1,0 +1,41 @@
+"""Every error a user can meet. Messages say what was got, what was expected and what to do."""
+
+
+class AlFashionError(Exception):
+    """Base of all errors that the command line and the page turn into one line."""
+
+
+class WorkspaceError(AlFashionError):
+    """The workspace is missing, unreadable, unwritable or from another version."""
+
+
+class SourceError(AlFashionError):
+    """A source of photos or its manifest cannot be imported as it is."""
+
+
+class UnknownLabel(AlFashionError):
+    """A label that the workspace does not have."""
+
+
+class MissingPhotos(AlFashionError):
+    """Photos that were imported are no longer where they were."""
+
+
+class WeightsError(AlFashionError):
+    """The backbone's weights cannot be found, or are not what they should be."""
+
+
+class QueueError(AlFashionError):
+    """The queue cannot take or give what was asked."""
+
+
+class AnswerError(AlFashionError):
+    """An answer that cannot be accepted."""
+
+
+class FeatureCacheError(AlFashionError):
+    """The cached features cannot be read or written, or belong to another backbone."""
+
+
+class MissingFeatures(AlFashionError):
+    """Photos whose features have not been computed."""

@@ -1,0 +1,56 @@
+"""Labels for photos by the newest model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from al_fashion.data.images import UnreadablePhoto, decode
+from al_fashion.errors import SourceError, WorkspaceError
+from al_fashion.loop.features import FeatureOptions, features_of_pixels
+from al_fashion.models.heads import choose_labels, load_head
+from al_fashion.workspace import Workspace
+
+
+def newest_model(workspace: Workspace) -> Path:
+    """The file of the newest round's model. Raises WorkspaceError where there is none."""
+    found = sorted(
+        workspace.models.glob("round-*.npz"), key=lambda path: int(path.stem.partition("-")[2])
+    )
+    if not found:
+        raise WorkspaceError(
+            "There is no model yet. Answer a batch, then train one with `al-fashion round`."
+        )
+    return found[-1]
+
+
+def predict_files(
+    workspace: Workspace, paths: Sequence[Path], options: FeatureOptions
+) -> list[dict[str, Any]]:
+    """For each photo: image, labels, and each label's probability.
+
+    Raises SourceError for a file that is not a photo, WorkspaceError without a model.
+    """
+    head, names, key = load_head(newest_model(workspace))
+    photos = [_pixels(path) for path in paths]
+    proba = head.predict_proba(features_of_pixels(photos, key, options))
+    chosen = choose_labels(proba, head.exclusive)
+    return [
+        {
+            "image": str(path),
+            "labels": [name for name, on in zip(names, row, strict=True) if on],
+            "probabilities": dict(zip(names, map(float, shares), strict=True)),
+        }
+        for path, row, shares in zip(paths, chosen, proba, strict=True)
+    ]
+
+
+def _pixels(path: Path) -> NDArray[np.uint8]:
+    try:
+        return np.asarray(decode(path.read_bytes(), str(path))[0])
+    except OSError as error:
+        raise SourceError(f"Cannot read {path}: {error.strerror}. Name a photo.") from error
+    except UnreadablePhoto as error:
+        raise SourceError(f"{path} is not a photo: {error}. Name a photo.") from error

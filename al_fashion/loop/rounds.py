@@ -1,0 +1,219 @@
+"""A round on a workspace: train, evaluate, select, queue."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+import strategies
+from al_fashion.errors import QueueError
+from al_fashion.loop.features import FeatureOptions, features_of
+from al_fashion.loop.learner import Learner
+from al_fashion.loop.step import MIN_EVALUATED, RoundData, evaluate, round_generator, select, train
+from al_fashion.models.cache import FeatureTable
+from al_fashion.store.consensus import Consensus, consensus
+from al_fashion.store.database import reading, writing
+from al_fashion.store.photos import labels, rules
+from al_fashion.store.queue import queue_counts, settle_skipped
+from al_fashion.store.rounds import candidates, newest_round, record_round, unanswered_heldout
+from al_fashion.types import Evaluation, Purpose, RoundResult
+from al_fashion.workspace import Workspace
+
+EVALUATED_A_ROUND = 10
+
+
+@dataclass(frozen=True)
+class RoundOptions:
+    """What a round may be told; None leaves the choice to the workspace.
+
+    `batch` photos are queued for training, `evaluated` held-out ones beside them.
+    """
+
+    strategy: str | None = None
+    batch: int | None = None
+    evaluated: int | None = None
+    force: bool = False
+    features: FeatureOptions = field(default_factory=FeatureOptions)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a round found in the database before it began."""
+
+    number: int
+    strategy: str
+    pool: Consensus
+    heldout: Consensus
+    candidates: list[str]
+    to_train: int
+    to_evaluate: list[str]
+    labels: list[str]
+    exclusive: bool
+    metric: str
+    seed: int
+
+
+def run_round(workspace: Workspace, options: RoundOptions) -> RoundResult:
+    """Train on all answers, evaluate, select and queue; nothing is written before the end.
+
+    Raises QueueError for open queries or too large a batch, strategies.StrategyError,
+    MissingPhotos, WeightsError, WorkspaceError.
+    """
+    with workspace.lock("run a round"):
+        started = time.perf_counter()
+        plan = _plan(workspace, options)
+        table, key = features_of(workspace, _photos(plan), options.features)
+        data = _round_data(plan, table)
+        learner = train(data)
+        evaluation = evaluate(learner, data)
+        rng = round_generator(plan.seed, plan.number)
+        queued = _queue_order(*_selected(learner, data, plan, table, rng))
+        result = RoundResult(
+            round=plan.number,
+            strategy=plan.strategy,
+            labelled=len(data.labelled),
+            queued=len(queued),
+            accuracy=None if evaluation is None else evaluation.headline(),
+            seconds=time.perf_counter() - started,
+        )
+        _record(workspace, result, evaluation, queued, learner, plan, key)
+        return result
+
+
+def watch_rounds(
+    workspace: Workspace, options: RoundOptions, every: float = 1.0
+) -> Iterator[RoundResult]:
+    """Run a round whenever the batch is answered, until nothing is left to ask."""
+    while True:
+        if _open_queries(workspace):
+            time.sleep(every)
+            continue
+        result = run_round(workspace, options)
+        yield result
+        if not result.queued:
+            return
+
+
+def _open_queries(workspace: Workspace) -> int:
+    with writing(workspace.engine) as session:
+        settle_skipped(session)
+        return queue_counts(session)["open"]
+
+
+def _plan(workspace: Workspace, options: RoundOptions) -> _Plan:
+    strategy = options.strategy or workspace.config.strategy
+    strategies.get(strategy)
+    waiting = _open_queries(workspace)
+    if waiting and not options.force:
+        raise QueueError(
+            f"{waiting} queries are still open. Answer them with `al-fashion serve`, "
+            "or add to them with --force."
+        )
+    with reading(workspace.engine) as session:
+        fixed = rules(session)
+        remaining = candidates(session)
+        heldout = consensus(session, "heldout")
+        pool = consensus(session, "pool")
+        if not (remaining or pool.ids or heldout.ids):
+            raise QueueError(
+                "The workspace has no photos. Bring some in with `al-fashion import SOURCE`."
+            )
+        return _Plan(
+            number=newest_round(session) + 1,
+            strategy=strategy,
+            pool=pool,
+            heldout=heldout,
+            candidates=remaining,
+            to_train=_batch(options.batch, workspace.config.batch, len(remaining)),
+            to_evaluate=_to_evaluate(session, options.evaluated, len(heldout.ids)),
+            labels=[label.name for label in labels(session)],
+            exclusive=fixed.exclusive,
+            metric=fixed.metric,
+            seed=fixed.seed,
+        )
+
+
+def _batch(asked: int | None, default: int, remaining: int) -> int:
+    """How many photos to queue; asking for more than remain is refused, unless none do."""
+    if asked is not None and asked > remaining > 0:
+        raise QueueError(
+            f"Cannot queue {asked} photos: {remaining} unlabelled remain. "
+            f"Use -n {remaining} or fewer."
+        )
+    return min(default if asked is None else asked, remaining)
+
+
+def _to_evaluate(session: Session, asked: int | None, answered: int) -> list[str]:
+    """The next held-out photos to ask about; at first enough for a first accuracy."""
+    wanted = max(EVALUATED_A_ROUND, MIN_EVALUATED - answered) if asked is None else asked
+    return unanswered_heldout(session)[:wanted]
+
+
+def _photos(plan: _Plan) -> list[str]:
+    """The photos a round needs features of, in a fixed order."""
+    return sorted([*plan.candidates, *plan.pool.ids, *plan.heldout.ids])
+
+
+def _round_data(plan: _Plan, table: FeatureTable) -> RoundData:
+    nothing_labelled = RoundData(
+        features=table.features,
+        labelled=np.empty(0, dtype=np.int64),
+        targets=np.empty((0, len(plan.labels))),
+        candidates=np.sort(table.rows(plan.candidates)),
+        heldout=table.rows(plan.heldout.ids),
+        truth=plan.heldout.hard,
+        groups=plan.heldout.groups,
+        labels=plan.labels,
+        exclusive=plan.exclusive,
+        metric=plan.metric,
+    )
+    return nothing_labelled.with_labelled(table.rows(plan.pool.ids), plan.pool.soft)
+
+
+def _selected(
+    learner: Learner | None,
+    data: RoundData,
+    plan: _Plan,
+    table: FeatureTable,
+    rng: np.random.Generator,
+) -> tuple[list[tuple[str, float]], list[str]]:
+    """(chosen pool photos with scores, held-out photos): row numbers end here."""
+    if not plan.to_train:
+        return [], plan.to_evaluate
+    selection = select(learner, data, plan.strategy, plan.to_train, rng)
+    ids = [table.ids[row] for row in selection.indices]
+    return list(zip(ids, map(float, selection.scores), strict=True)), plan.to_evaluate
+
+
+def _queue_order(
+    chosen: Sequence[tuple[str, float]], heldout: Sequence[str]
+) -> list[tuple[str, Purpose, float | None]]:
+    """Both kinds spread evenly over the batch, each in its own order."""
+    placed: list[tuple[float, tuple[str, Purpose, float | None]]] = [
+        ((place + 0.5) / len(chosen), (image_id, "train", score))
+        for place, (image_id, score) in enumerate(chosen)
+    ]
+    placed += [
+        ((place + 0.5) / len(heldout), (image_id, "evaluate", None))
+        for place, image_id in enumerate(heldout)
+    ]
+    return [photo for _, photo in sorted(placed, key=lambda item: item[0])]
+
+
+def _record(
+    workspace: Workspace,
+    result: RoundResult,
+    evaluation: Evaluation | None,
+    queued: Sequence[tuple[str, Purpose, float | None]],
+    learner: Learner | None,
+    plan: _Plan,
+    key: str,
+) -> None:
+    """Save the model first: a round in the database always has its model beside it."""
+    if learner is not None:
+        path = workspace.models / f"round-{result.round}.npz"
+        learner.estimator.save(path, plan.labels, key)
+    with writing(workspace.engine) as session:
+        record_round(session, result, evaluation, queued, {"features": key})

@@ -1,0 +1,149 @@
+"""The head: a linear classifier on cached features that learns from soft labels.
+
+Logistic regression with soft targets and an L2 penalty, fitted by L-BFGS: independent
+sigmoids where a photo may have several labels, softmax where labels exclude each other.
+"""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit, log_softmax, softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from al_fashion.errors import WorkspaceError
+from al_fashion.files import replacing
+
+Floats = NDArray[np.float64]
+
+
+class LinearHead(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """`exclusive` chooses softmax over sigmoids; `penalty` weighs the L2 term a photo."""
+
+    def __init__(self, exclusive: bool = False, penalty: float = 1.0) -> None:
+        self.exclusive = exclusive
+        self.penalty = penalty
+
+    def fit(self, X: NDArray[np.floating], y: NDArray[np.floating]) -> "LinearHead":
+        """Fit to features (n, d) and soft targets (n, C) in [0, 1].
+
+        In exclusive use a row of zeros ('none of these') has nothing to teach and is left out.
+        """
+        features, targets = np.asarray(X, np.float64), np.asarray(y, np.float64)
+        if self.exclusive:
+            some = targets.sum(axis=1) > 0
+            features, targets = features[some], targets[some]
+            targets = targets / targets.sum(axis=1, keepdims=True)
+        self.classes_ = np.arange(targets.shape[1])
+        self.centre_ = features.mean(axis=0) if len(features) else np.zeros(features.shape[1])
+        spread = (
+            np.sqrt(((features - self.centre_) ** 2).sum(axis=1).mean()) if len(features) else 0
+        )
+        self.scale_ = max(float(spread), 1e-12)
+        centred = (features - self.centre_) / self.scale_
+        basis = _row_space(centred)
+        weights, bias = _minimise(centred @ basis, targets, self.exclusive, self.penalty)
+        self.weights_ = basis @ weights
+        self.bias_ = bias
+        return self
+
+    def decision(self, X: NDArray[np.floating]) -> Floats:
+        """(n, C) log-odds."""
+        folded = self.weights_ / self.scale_
+        shift = self.bias_ - self.centre_ @ folded
+        return np.asarray(X @ folded.astype(X.dtype) + shift, np.float64)
+
+    def predict_proba(self, X: NDArray[np.floating]) -> Floats:
+        """(n, C) float64 probabilities; rows add up to 1 in exclusive use only."""
+        values = self.decision(X)
+        return softmax(values, axis=1) if self.exclusive else expit(values)
+
+    def predict(self, X: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """(n, C) bool labels."""
+        return choose_labels(self.predict_proba(X), self.exclusive)
+
+    def save(self, path: Path, labels: list[str], key: str) -> None:
+        """Write the head as an .npz file, with its labels and its features' key."""
+        content = io.BytesIO()
+        np.savez(
+            content,
+            weights=self.weights_.astype(np.float32),
+            bias=self.bias_,
+            centre=self.centre_,
+            scale=self.scale_,
+            exclusive=self.exclusive,
+            labels=np.array(labels),
+            key=key,
+        )
+        with replacing(path) as file:
+            file.write(content.getvalue())
+
+
+def load_head(path: Path) -> tuple[LinearHead, list[str], str]:
+    """(head, labels, key of its features). Raises WorkspaceError."""
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            head = LinearHead(exclusive=bool(saved["exclusive"]))
+            head.weights_ = saved["weights"].astype(np.float64)
+            head.bias_, head.centre_ = saved["bias"], saved["centre"]
+            head.scale_ = float(saved["scale"])
+            return head, [str(name) for name in saved["labels"]], str(saved["key"])
+    except (OSError, ValueError, KeyError) as error:
+        raise WorkspaceError(
+            f"Cannot read the model {path}: {error}. Train it anew with `al-fashion round`."
+        ) from error
+
+
+def choose_labels(proba: Floats, exclusive: bool) -> NDArray[np.bool_]:
+    """(n, C) bool: the most probable label in exclusive use, else all of at least one half."""
+    if not exclusive:
+        return proba >= 0.5
+    chosen = np.zeros(proba.shape, dtype=bool)
+    chosen[np.arange(len(proba)), proba.argmax(axis=1)] = True
+    return chosen
+
+
+def _row_space(centred: Floats) -> Floats:
+    """(d, r) orthonormal columns that span the rows.
+
+    An L2-penalised linear fit never leaves the span of its rows, so with fewer photos than
+    features the search is done, exactly, in as many dimensions as there are photos.
+    """
+    n, d = centred.shape
+    if n >= d:
+        return np.eye(d)
+    if n == 0:
+        return np.zeros((d, 0))
+    return np.linalg.qr(centred.T)[0]
+
+
+def _minimise(
+    features: Floats, targets: Floats, exclusive: bool, penalty: float
+) -> tuple[Floats, Floats]:
+    """Weights (r, C) and bias (C,) at the minimum of the penalised cross-entropy."""
+    d, classes = features.shape[1], targets.shape[1]
+    start = np.zeros((d + 1, classes))
+    if not exclusive and len(targets):
+        share = (targets.sum(axis=0) + 0.5) / (len(targets) + 1)
+        start[-1] = np.log(share / (1 - share))
+
+    def loss(flat: Floats) -> tuple[float, Floats]:
+        parameters = flat.reshape(d + 1, classes)
+        values = features @ parameters[:-1] + parameters[-1]
+        if exclusive:
+            cost = -(targets * log_softmax(values, axis=1)).sum()
+            error = softmax(values, axis=1) - targets
+        else:
+            cost = (np.logaddexp(0, values) - targets * values).sum()
+            error = expit(values) - targets
+        # A faint penalty on the bias too keeps a label that everyone or no one chose finite.
+        weight = np.r_[np.full(d, penalty), 1e-3][:, None]
+        cost += 0.5 * (weight * parameters**2).sum()
+        gradient = np.vstack([features.T @ error, error.sum(axis=0)]) + weight * parameters
+        return float(cost), gradient.ravel()
+
+    found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 300})
+    parameters = found.x.reshape(d + 1, classes)
+    return parameters[:-1], parameters[-1]

@@ -1,0 +1,105 @@
+"""The report: one HTML file with everything in it."""
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from PIL import Image as Pillow
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from al_fashion.data.images import read_pixels
+from al_fashion.errors import MissingPhotos
+from al_fashion.files import write_text
+from al_fashion.reports.plots import confusion_matrix, learning_curve
+from al_fashion.reports.status import workspace_status
+from al_fashion.store.database import reading
+from al_fashion.store.photos import image_paths, labels, rules
+from al_fashion.store.rounds import headline, rounds
+from al_fashion.store.schema import Answer, Labeller, Query, Round
+from al_fashion.text import percent
+from al_fashion.workspace import Workspace
+
+PHOTOS_SHOWN = 48
+THUMBNAIL_SIDE = 160
+
+
+def write_report(workspace: Workspace, path: Path) -> None:
+    """Write the report. Raises WorkspaceError where the file cannot be written."""
+    environment = Environment(
+        loader=PackageLoader("al_fashion", "reports/templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = percent
+    template = environment.get_template("report.html")
+    write_text(path, template.render(**_content(workspace)))
+
+
+def _content(workspace: Workspace) -> dict[str, Any]:
+    with reading(workspace.engine) as session:
+        done = rounds(session)
+        names = [label.name for label in labels(session)]
+        evaluated = [row for row in done if row.evaluation is not None]
+        newest: dict[str, Any] | None = evaluated[-1].evaluation if evaluated else None
+        return {
+            "name": workspace.folder.name,
+            "status": workspace_status(workspace),
+            "rules": rules(session),
+            "rounds": [(row, headline(row)) for row in done],
+            "newest": newest,
+            "curve": learning_curve([(row.labelled, headline(row)) for row in evaluated]),
+            "confusion": _confusion(newest, names),
+            "photos": _asked_last(session),
+        }
+
+
+def _confusion(newest: dict[str, Any] | None, names: list[str]) -> str | None:
+    if newest is None or newest["confusion"] is None:
+        return None
+    return confusion_matrix(newest["confusion"], names)
+
+
+def _asked_last(session: Session) -> list[dict[str, Any]]:
+    """The photos asked last that were answered, newest first."""
+    names = {label.id: label.name for label in labels(session)}
+    rows = session.execute(
+        select(Answer, Labeller.name, Round.strategy, Query.purpose)
+        .join(Labeller)
+        .join(Query, Query.id == Answer.query_id)
+        .join(Round, Round.id == Query.round_id)
+        .order_by(Answer.id.desc())
+        .limit(PHOTOS_SHOWN)
+    ).all()
+    paths = image_paths(session, [answer.image_id for answer, *_ in rows])
+    return [
+        {
+            "picture": _thumbnail(answer.image_id, paths.get(answer.image_id, [])),
+            "said": _said(answer, names),
+            "labeller": who,
+            "why": strategy if purpose == "train" else "evaluation, at random",
+        }
+        for answer, who, strategy, purpose in rows
+    ]
+
+
+def _said(answer: Answer, names: dict[int, str]) -> str:
+    if answer.kind == "labels":
+        return ", ".join(names[label] for label in answer.labels)
+    return "none of these" if answer.kind == "none" else "skipped"
+
+
+def _thumbnail(image_id: str, paths: list[str]) -> str | None:
+    """A data URI, or None where the photo is gone."""
+    try:
+        photo = Pillow.fromarray(read_pixels(image_id, paths))
+    except MissingPhotos:
+        return None
+    photo.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    content = io.BytesIO()
+    photo.save(content, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode()

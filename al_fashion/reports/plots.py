@@ -1,0 +1,56 @@
+"""Pictures for the report, as SVG text."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+
+def learning_curve(rounds: Sequence[tuple[int, dict[str, Any] | None]]) -> str | None:
+    """Accuracy with its 95 % interval over (labels, headline accuracy); None without rounds."""
+    points = [(labelled, accuracy) for labelled, accuracy in rounds if accuracy is not None]
+    if not points:
+        return None
+    labelled = [count for count, _ in points]
+    figure = Figure(figsize=(7.5, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.fill_between(
+        labelled,
+        [100 * accuracy["low"] for _, accuracy in points],
+        [100 * accuracy["high"] for _, accuracy in points],
+        alpha=0.2,
+        label="95 % interval",
+    )
+    axes.plot(labelled, [100 * accuracy["value"] for _, accuracy in points], marker="o")
+    axes.axhline(95, linestyle="--", linewidth=1, color="#777777", label="target 95 %")
+    axes.set(xlabel="labelled photos", ylabel="accuracy on held-out photos (%)")
+    axes.set_ylim(top=100.5)
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
+    return _svg(figure)
+
+
+def confusion_matrix(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> str:
+    """Photos by right label (rows) and predicted label (columns)."""
+    values = np.asarray(counts)
+    side = max(4.0, 0.55 * len(labels) + 1.5)
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes = figure.subplots()
+    shares = values / np.maximum(values.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(*values.shape):
+        if values[row, column]:
+            shade = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, values[row, column], ha="center", va="center", color=shade)
+    axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set(xlabel="predicted", ylabel="right")
+    return _svg(figure)
+
+
+def _svg(figure: Figure) -> str:
+    text = io.StringIO()
+    figure.savefig(text, format="svg")
+    return text.getvalue()[text.getvalue().index("<svg") :]

@@ -1,0 +1,101 @@
+"""Opening the database: SQLite or PostgreSQL, migrated to the newest schema."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.orm import Session
+
+from al_fashion.errors import WorkspaceError
+from al_fashion.store.schema import REVISION
+
+BUSY_TIMEOUT_MS = 30_000
+
+
+def now_ms() -> int:
+    """The time as integer UTC milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def open_database(url: str) -> Engine:
+    """Connect and bring the schema up to date.
+
+    Raises WorkspaceError when the database cannot be reached, is not one of ours or was
+    written by a newer version.
+    """
+    try:
+        engine = create_engine(url)
+        if engine.dialect.name == "sqlite":
+            _prepare_sqlite(engine)
+        _migrate(engine)
+    except (DatabaseError, ImportError) as error:
+        reason = str(getattr(error, "orig", error)).splitlines()[0]
+        raise WorkspaceError(
+            f"Cannot use the database {url}: {reason}. Check that it exists, that it can be "
+            "written and that nothing else damaged it."
+        ) from error
+    return engine
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """A session for reading; what it sees does not change while it is open."""
+    with Session(engine) as session:
+        yield session
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Session]:
+    """A session whose rows all appear at once, or not at all where an exception leaves it."""
+    writer = engine.execution_options(write=True)
+    with Session(writer, expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    """Take transactions out of the driver's hands: writers lock before they read."""
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        write = connection.get_execution_options().get("write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _migrate(engine: Engine) -> None:
+    with engine.connect() as connection:
+        found = _revision(connection)
+    if found == REVISION:
+        return
+    if found is not None and found > REVISION:
+        raise WorkspaceError(
+            f"The database is of schema {found}, this al-fashion knows up to {REVISION}. "
+            "Install a newer al-fashion."
+        )
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with engine.execution_options(write=True).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

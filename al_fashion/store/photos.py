@@ -1,0 +1,125 @@
+"""Photos, labels and where the photos lie."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from al_fashion.errors import AnswerError, UnknownLabel
+from al_fashion.store.schema import Answer, File, Image, Label, Rules, Truth
+
+
+def rules(session: Session) -> Rules:
+    """What was fixed when the workspace was made."""
+    return session.scalars(select(Rules)).one()
+
+
+def labels(session: Session) -> list[Label]:
+    """The workspace's labels in the order of their keys."""
+    return list(session.scalars(select(Label).order_by(Label.position)))
+
+
+def label_ids(session: Session, names: Sequence[str]) -> list[int]:
+    """Ids of label names, without repeats, in the labels' order. Raises UnknownLabel."""
+    known = {label.name: label.id for label in labels(session)}
+    unknown = sorted(set(names) - known.keys())
+    if unknown:
+        raise UnknownLabel(
+            f"Unknown label {', '.join(map(repr, unknown))}: this workspace has "
+            f"{', '.join(known)}. Use one of these, or `al-fashion init` with more labels."
+        )
+    return [identity for name, identity in known.items() if name in names]
+
+
+def in_chunks(ids: Sequence[str], size: int = 10_000) -> Iterator[Sequence[str]]:
+    """Parts that fit into one statement's parameters."""
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]
+
+
+def image_paths(session: Session, ids: Sequence[str]) -> dict[str, list[str]]:
+    """Every path at which each photo was seen, by image id."""
+    found: dict[str, list[str]] = {}
+    for part in in_chunks(ids):
+        rows = session.execute(
+            select(File.image_id, File.path).where(File.image_id.in_(part)).order_by(File.path)
+        )
+        for image_id, path in rows:
+            found.setdefault(str(image_id), []).append(path)
+    return found
+
+
+def find_image(session: Session, name: str) -> str:
+    """The id of the photo called `name`: an image id, a path, or a file name.
+
+    Raises AnswerError where there is none or where several photos bear that file name.
+    """
+    if session.get(Image, name) is not None:
+        return name
+    for column, value in (
+        (File.path, str(Path(name).absolute())),
+        (File.path, name),
+        (File.name, Path(name).name),
+    ):
+        found = set(
+            session.scalars(
+                select(File.image_id).where(column == value, File.image_id.is_not(None))
+            )
+        )
+        if len(found) == 1:
+            return str(found.pop())
+        if found:
+            raise AnswerError(
+                f"{len(found)} photos are called {name!r}. Name the photo by its path or its id."
+            )
+    raise AnswerError(f"No photo is called {name!r}. Use a file name or an id from `export`.")
+
+
+def count_photos(session: Session) -> dict[str, int]:
+    """Photos by state: pool (not yet labelled), labelled, heldout, audit, quarantined."""
+    splits = dict(
+        session.execute(select(Image.split, func.count()).group_by(Image.split)).tuples().all()
+    )
+    labelled = len(labelled_images(session))
+    quarantined = session.scalar(
+        select(func.count()).select_from(File).where(File.reason.is_not(None))
+    )
+    return {
+        "pool": splits.get("pool", 0) - labelled,
+        "labelled": labelled,
+        "heldout": splits.get("heldout", 0),
+        "audit": splits.get("audit", 0),
+        "quarantined": quarantined or 0,
+    }
+
+
+def labelled_images(session: Session) -> set[str]:
+    """Photos of the pool split that at least one labeller has said something of."""
+    newest = select(func.max(Answer.id)).group_by(Answer.image_id, Answer.labeller_id)
+    return set(
+        session.scalars(
+            select(Answer.image_id)
+            .join(Image, Image.id == Answer.image_id)
+            .where(Answer.id.in_(newest), Answer.kind != "skip", Image.split == "pool")
+        )
+    )
+
+
+def quarantined(session: Session) -> list[tuple[str, str]]:
+    """(path, reason) of every file that was not taken."""
+    rows = session.execute(
+        select(File.path, File.reason).where(File.reason.is_not(None)).order_by(File.path)
+    )
+    return [(path, str(reason)) for path, reason in rows]
+
+
+def truths(session: Session, split: str) -> dict[str, list[int]]:
+    """Label ids known beforehand, by image id, of one split; in the order of the ids."""
+    statement = (
+        select(Truth.image_id, Truth.labels)
+        .join(Image, Image.id == Truth.image_id)
+        .where(Image.split == split)
+        .order_by(Truth.image_id)
+    )
+    return dict(session.execute(statement).tuples().all())

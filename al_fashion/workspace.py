@@ -1,0 +1,142 @@
+"""One folder: configuration, database, features, models, reports."""
+
+import os
+import secrets
+import unicodedata
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from sqlalchemy import Engine
+
+from al_fashion.config import FILE_NAME, Config, load_config
+from al_fashion.errors import WorkspaceError
+from al_fashion.store.database import open_database, writing
+from al_fashion.store.schema import Label, Rules
+
+
+@dataclass
+class Workspace:
+    """A workspace on disk; the database is opened at first use."""
+
+    folder: Path
+    config: Config
+
+    @classmethod
+    def open(cls, folder: Path) -> "Workspace":
+        """Open an existing workspace. Raises WorkspaceError where there is none."""
+        return cls(folder.absolute(), load_config(folder))
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The database, its schema up to date. Raises WorkspaceError."""
+        url = self.config.database or f"sqlite:///{self.folder / 'al_fashion.db'}"
+        return open_database(url)
+
+    @property
+    def features(self) -> Path:
+        return self.folder / "features"
+
+    @property
+    def models(self) -> Path:
+        return self.folder / "models"
+
+    @property
+    def reports(self) -> Path:
+        return self.folder / "reports"
+
+    @contextmanager
+    def lock(self, what: str) -> Iterator[None]:
+        """Let one import or round at a time work here; a killed one leaves no lock behind."""
+        guard = FileLock(self.folder / ".lock")
+        try:
+            guard.acquire(timeout=0)
+        except Timeout:
+            raise WorkspaceError(
+                f"Cannot {what}: another import or round is at work in {self.folder}. "
+                "Wait until it ends."
+            ) from None
+        except OSError as error:
+            raise WorkspaceError(
+                f"Cannot {what}: {self.folder} cannot be written ({error.strerror}). "
+                "Give the right to write there."
+            ) from error
+        try:
+            yield
+        finally:
+            guard.release()
+
+
+def create_workspace(
+    folder: Path,
+    labels: Sequence[str],
+    *,
+    exclusive: bool = False,
+    metric: str = "accuracy",
+    heldout: float = 0.2,
+    audit: float = 0.1,
+    seed: int | None = None,
+    config: Config | None = None,
+) -> Workspace:
+    """Make a workspace; the configuration file, written last, makes it one.
+
+    `metric` is accuracy (exact match of the label set) or top1_in_set. Raises WorkspaceError.
+    """
+    names = check_labels(labels)
+    if (folder / FILE_NAME).exists():
+        raise WorkspaceError(f"{folder} is a workspace already. Choose another folder.")
+    if not (0 < heldout < 1 and 0 <= audit < 1 and heldout + audit < 1):
+        raise WorkspaceError(
+            f"Held-out share {heldout} and audit share {audit} must leave photos for the pool: "
+            "both below 1, together below 1, held-out above 0."
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WorkspaceError(
+            f"Cannot make {folder}: {error.strerror}. Choose a folder that can be written."
+        ) from error
+    if not os.access(folder, os.W_OK):
+        raise WorkspaceError(f"Cannot write to {folder}. Choose a folder that can be written.")
+    workspace = Workspace(folder.absolute(), config or Config())
+    with writing(workspace.engine) as session:
+        if session.get(Rules, 1) is not None:
+            raise WorkspaceError(
+                f"The database of {folder} holds a workspace already. Use another --database."
+            )
+        session.add(
+            Rules(
+                id=1,
+                exclusive=exclusive,
+                metric=metric,
+                heldout_share=heldout,
+                audit_share=audit,
+                seed=secrets.randbits(32) if seed is None else seed,
+            )
+        )
+        session.add_all(Label(name=name, position=place) for place, name in enumerate(names))
+    workspace.config.save(workspace.folder)
+    return workspace
+
+
+def check_labels(labels: Sequence[str]) -> list[str]:
+    """Label names, trimmed and normalised. Raises WorkspaceError for names that cannot be."""
+    names = [unicodedata.normalize("NFC", label).strip() for label in labels]
+    for name in names:
+        if not name or any(sign in name for sign in "|,") or not name.isprintable():
+            raise WorkspaceError(
+                f"{name!r} cannot be a label: names are printable, not empty, without | and comma."
+            )
+        if name[0] in "=+-@":
+            raise WorkspaceError(
+                f"{name!r} cannot be a label: spreadsheets take a leading {name[0]} for a formula."
+            )
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise WorkspaceError(f"Label {twice[0]!r} is given twice. Give every label once.")
+    if len(names) < 2:
+        raise WorkspaceError(f"{len(names)} labels were given, at least 2 are needed.")
+    return names

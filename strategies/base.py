@@ -1,0 +1,203 @@
+"""What every sampling strategy takes and gives: `Pool`, `Selection`, their checks, seeded top-k."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+CHUNK_VALUES = 2**22
+"""Feature values read at once (16 MB as float32), so that memory does not grow with the pool."""
+
+
+class StrategyError(ValueError):
+    """Base of all errors of this package."""
+
+
+class NotEnoughCandidates(StrategyError):
+    """More photos were asked for than the pool has candidates."""
+
+
+class InvalidPool(StrategyError):
+    """The arrays of a pool do not fit together, or hold values that are not finite."""
+
+
+class UnknownStrategy(StrategyError):
+    """A strategy that the registry does not have."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """A pool as arrays. Row numbers are indices into `features`.
+
+    features (n, d): float16 or float32, array or memmap, never written to.
+    candidates (m,), labelled (l,): int64 row numbers, distinct and disjoint.
+    targets (l, C): soft labels in [0, 1] of the labelled photos.
+    proba (m, C): the model's probabilities for the candidates, None before there is a model; rows
+    sum to 1 unless `multilabel`.
+    members (T, m, C): the probabilities of a committee's T members, where there is one.
+    """
+
+    features: np.ndarray
+    candidates: np.ndarray
+    labelled: np.ndarray
+    targets: np.ndarray
+    proba: np.ndarray | None
+    multilabel: bool = False
+    members: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """The batch: `indices` (k,) row numbers, best first; `scores` (k,), higher = ask sooner.
+
+    Scores never increase along the batch; their unit is the strategy's own. `info` says how the
+    batch came about (rules used, photos kept by a prefilter).
+    """
+
+    indices: np.ndarray
+    scores: np.ndarray
+    info: dict[str, Any] = field(default_factory=dict)
+
+
+class Strategy(Protocol):
+    """Selects k candidates of a pool; all randomness comes from `rng`. Raises `StrategyError`."""
+
+    def __call__(
+        self, pool: Pool, k: int, *, rng: np.random.Generator, **params: Any
+    ) -> Selection: ...
+
+
+def top_k(scores: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
+    """Positions (k,) of the k highest of `scores` (m,), best first; equal scores in random order.
+
+    O(m + k log k). Raises NotEnoughCandidates where k > m.
+    """
+    if k > len(scores):
+        raise NotEnoughCandidates(_too_many(k, len(scores)))
+    threshold = np.partition(scores, len(scores) - k)[len(scores) - k]
+    above = np.flatnonzero(scores > threshold)
+    tied = rng.permutation(np.flatnonzero(scores == threshold))[: k - len(above)]
+    above = rng.permutation(above)
+    chosen = np.concatenate([above[np.argsort(-scores[above], kind="stable")], tied])
+    return chosen.astype(np.int64)
+
+
+def row_chunks(features: np.ndarray, rows: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yields (positions in `rows`, their features as float32), a bounded block at a time."""
+    step = max(1, CHUNK_VALUES // max(1, features.shape[1]))
+    for start in range(0, len(rows), step):
+        part = slice(start, min(start + step, len(rows)))
+        yield part, np.asarray(features[rows[part]], dtype=np.float32)
+
+
+def check(pool: Pool, k: int) -> None:
+    """Raises InvalidPool or NotEnoughCandidates where `k` photos cannot be selected from `pool`."""
+    _check_rows(pool)
+    if k < 1:
+        raise StrategyError(f"Cannot select {k} photos. Ask for 1 or more.")
+    if k > len(pool.candidates):
+        raise NotEnoughCandidates(_too_many(k, len(pool.candidates)))
+    _check_shapes(pool)
+    if pool.proba is not None:
+        _check_probabilities(pool.proba, pool.multilabel)
+    _check_finite(pool, pool.candidates)
+    _check_finite(pool, pool.labelled)
+
+
+def _too_many(k: int, available: int) -> str:
+    return (
+        f"Cannot select {k} photos: {available} candidates remain. Ask for {available} or fewer."
+    )
+
+
+def _check_rows(pool: Pool) -> None:
+    if pool.features.ndim != 2:
+        raise InvalidPool(
+            f"Features of shape {pool.features.shape}: expected (photos, dimensions). Reshape them."
+        )
+    for name, rows in (("candidates", pool.candidates), ("labelled", pool.labelled)):
+        if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+            raise InvalidPool(
+                f"{name} is {rows.dtype} of shape {rows.shape}: expected integer row numbers "
+                "in one dimension. Pass positions, not a mask."
+            )
+        if rows.size and (rows.min() < 0 or rows.max() >= len(pool.features)):
+            raise InvalidPool(
+                f"{name} has row numbers {rows.min()} to {rows.max()}: the features have rows 0 to "
+                f"{len(pool.features) - 1}. Pass rows of these features."
+            )
+        if len(np.unique(rows)) < len(rows):
+            raise InvalidPool(f"{name} holds a row number twice. Pass every row once.")
+    both = np.intersect1d(pool.candidates, pool.labelled)
+    if both.size:
+        raise InvalidPool(
+            f"{len(both)} rows are both labelled and candidates, row {both[0]} first. "
+            "Take labelled rows out of the candidates."
+        )
+
+
+def _check_shapes(pool: Pool) -> None:
+    targets, proba, members = pool.targets, pool.proba, pool.members
+    if targets.ndim != 2 or len(targets) != len(pool.labelled):
+        raise InvalidPool(
+            f"Targets of shape {targets.shape}: expected ({len(pool.labelled)}, classes), "
+            "a row for each labelled photo."
+        )
+    if len(pool.labelled) and not np.isfinite(targets).all():
+        raise InvalidPool("Targets hold NaN or infinity. Pass soft labels between 0 and 1.")
+    if proba is None:
+        return
+    if proba.ndim != 2 or len(proba) != len(pool.candidates):
+        raise InvalidPool(
+            f"Probabilities of shape {proba.shape}: expected ({len(pool.candidates)}, classes), "
+            "a row for each candidate."
+        )
+    if len(pool.labelled) and proba.shape[1] != targets.shape[1]:
+        raise InvalidPool(
+            f"Probabilities for {proba.shape[1]} classes but targets for {targets.shape[1]}. "
+            "Pass both for the same classes."
+        )
+    if members is not None and members.shape[1:] != proba.shape:
+        raise InvalidPool(
+            f"Members of shape {members.shape}: expected (members, {proba.shape[0]}, "
+            f"{proba.shape[1]})."
+        )
+
+
+def _check_probabilities(proba: np.ndarray, multilabel: bool) -> None:
+    bad = np.flatnonzero(~np.isfinite(proba).all(axis=1))
+    if bad.size:
+        raise InvalidPool(
+            f"Probabilities hold NaN or infinity for {len(bad)} candidates, position {bad[0]} "
+            "first. Train the model again."
+        )
+    if proba.min() < -1e-3 or proba.max() > 1 + 1e-3:
+        raise InvalidPool(
+            f"Probabilities range from {proba.min():.3g} to {proba.max():.3g}: expected 0 to 1. "
+            "Pass probabilities, not logits."
+        )
+    if multilabel:
+        return
+    if proba.shape[1] < 2:
+        raise InvalidPool("One class in a single-label pool: expected 2 or more. Use multilabel.")
+    if np.abs(proba.sum(axis=1, dtype=np.float64) - 1).max() > 0.01:
+        raise InvalidPool(
+            "Probabilities of a single-label pool do not sum to 1. Use multilabel, or a softmax."
+        )
+
+
+def _check_finite(pool: Pool, rows: np.ndarray) -> None:
+    for part, block in row_chunks(pool.features, rows):
+        with np.errstate(invalid="ignore", over="ignore"):
+            # A sum is several times cheaper than isfinite; it can only err towards looking closer.
+            if np.isfinite(block.sum()):
+                continue
+        bad = rows[part][~np.isfinite(block).all(axis=1)]
+        if bad.size:
+            raise InvalidPool(
+                f"The features of row {bad[0]} hold NaN or infinity: expected finite numbers. "
+                "Compute the features of that photo again."
+            )

@@ -1,0 +1,235 @@
+"""USDM: uncertainty sampling with diversity maximisation.
+
+Yang, Ma, Nie, Chang and Hauptmann, Multi-class active learning by uncertainty sampling with
+diversity maximization, International Journal of Computer Vision 113:113-127, 2015.
+
+One programme weighs both: a batch of photos the model is unsure of (H), no two of them alike (K),
+
+    minimise  1/2 x'Kx - r H'x   subject to  0 <= x <= 1,  sum(x) = k,
+
+over candidates only. The authors' public code has the sign of the second term the other way round,
+which avoids uncertain photos, lets labelled ones be chosen, and has no upper bound on x, so that
+fewer than k entries may matter; here all three are as the paper's text wants them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from strategies.base import Pool, Selection, StrategyError, check, top_k
+from strategies.diversity import diverse_seed
+from strategies.uncertainty import normalised_entropy
+
+NEIGHBOURS = 5
+GRAPH_PHOTOS = 4000
+KERNEL_PHOTOS = 5000
+"""Most photos of one programme: their kernel takes 100 MB."""
+
+
+def usdm(
+    pool: Pool,
+    k: int,
+    *,
+    rng: np.random.Generator,
+    r: float | None = None,
+    sigma: float | None = None,
+    uncertainty: str = "classifier",
+    prefilter: int | None = None,
+) -> Selection:
+    """Selects k photos by USDM (see the module); before there is a model, a diverse seed set.
+
+    r: weight of uncertainty against diversity; by default `balance`.
+    sigma: kernel width, a squared distance of features; by default `kernel_width`.
+    uncertainty: "classifier", the entropy of `pool.proba`, or "harmonic", that of labels spread
+    from the labelled photos over a graph of at most GRAPH_PHOTOS random photos, as in the paper.
+    prefilter: the most uncertain photos that enter the programme, by default 10 k, at least 2000
+    and at most KERNEL_PHOTOS; `info["kept"]` says how many did.
+
+    Raises StrategyError for a parameter out of range, and what `base.check` raises.
+    """
+    check(pool, k)
+    known = _uncertainty(pool, k, uncertainty, rng)
+    if known is None:
+        return diverse_seed(pool, k, rng)
+    positions, entropy = known
+    kept = top_k(entropy, _kept(k, len(entropy), prefilter), rng)
+    rows, entropy = pool.candidates[positions[kept]], entropy[kept]
+    distances = squared_distances(np.asarray(pool.features[rows], dtype=np.float32))
+    sigma = kernel_width(distances) if sigma is None else sigma
+    kernel = gaussian_kernel(distances, sigma)
+    r = balance(kernel, entropy, k) if r is None else r
+    x = solve(kernel, entropy, r, k)
+    return Selection(rows[:k], x[:k], {"kept": len(kept), "r": r, "sigma": sigma})
+
+
+def _uncertainty(
+    pool: Pool, k: int, source: str, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Positions in the candidates and their entropy; None where nothing is known yet."""
+    if source == "classifier":
+        if pool.proba is None:
+            return None
+        return np.arange(len(pool.proba)), normalised_entropy(pool.proba, pool.multilabel)
+    if source != "harmonic":
+        raise StrategyError(f"Uncertainty {source!r}: expected one of classifier, harmonic.")
+    if not len(pool.labelled):
+        return None
+    labelled = _sample(len(pool.labelled), GRAPH_PHOTOS // 2, rng)
+    candidates = _sample(len(pool.candidates), max(k, GRAPH_PHOTOS - len(labelled)), rng)
+    rows = np.concatenate([pool.labelled[labelled], pool.candidates[candidates]])
+    seeds = np.arange(len(labelled))
+    F = harmonic_labels(pool.features[rows], seeds, pool.targets[labelled])
+    return candidates, normalised_entropy(F[len(labelled) :], pool.multilabel)
+
+
+def _sample(n: int, most: int, rng: np.random.Generator) -> np.ndarray:
+    return np.sort(rng.choice(n, min(n, most), replace=False))
+
+
+def _kept(k: int, candidates: int, prefilter: int | None) -> int:
+    """How many photos enter the programme."""
+    if prefilter is None:
+        prefilter = min(max(10 * k, 2000), KERNEL_PHOTOS)
+    if k > KERNEL_PHOTOS or not k <= prefilter <= KERNEL_PHOTOS:
+        raise StrategyError(
+            f"USDM cannot select {k} photos with a prefilter of {prefilter}: it takes at most "
+            f"{KERNEL_PHOTOS}, and no fewer than the batch. Ask for less, or use margin."
+        )
+    return min(prefilter, candidates)
+
+
+def squared_distances(features: np.ndarray) -> np.ndarray:
+    """Squared Euclidean distances (n, n) between all rows of `features` (n, d); zero diagonal."""
+    centred = features - features.mean(axis=0)
+    squares = np.einsum("ij,ij->i", centred, centred)
+    distances = squares[:, None] + squares - 2.0 * (centred @ centred.T)
+    # What float32 cannot tell from zero is zero, so that copies are exactly alike.
+    distances[distances < 1e-5 * (squares[:, None] + squares)] = 0.0
+    np.fill_diagonal(distances, 0.0)
+    return distances
+
+
+def kernel_width(distances: np.ndarray) -> float:
+    """sigma: the median squared distance of a photo to its nearest neighbour that is not a copy.
+
+    1 where all photos are copies.
+    """
+    nearest = np.where(distances > 0, distances, np.inf).min(axis=1)
+    nearest = nearest[np.isfinite(nearest)]
+    return float(np.median(nearest)) if nearest.size else 1.0
+
+
+def gaussian_kernel(distances: np.ndarray, sigma: float) -> np.ndarray:
+    """K (n, n), exp(-d^2 / sigma), from squared distances. Raises StrategyError for sigma <= 0."""
+    if not sigma > 0:
+        raise StrategyError(f"Kernel width sigma is {sigma}: expected a number above 0.")
+    return np.exp(distances / -sigma)
+
+
+def project_capped_simplex(v: np.ndarray, k: float) -> np.ndarray:
+    """The point of {x: 0 <= x <= 1, sum(x) = k} nearest to `v` (n,). Exact, O(n log n).
+
+    It is clip(v - t, 0, 1) for the t that makes the sum k; that sum is piecewise linear in t with
+    breakpoints v - 1 and v. Source: Wang and Lu, Projection onto the capped simplex, 2015.
+    Raises StrategyError where k is not in [0, n].
+    """
+    n = len(v)
+    if not 0 <= k <= n:
+        raise StrategyError(f"Cannot project onto sum {k} with {n} entries of at most 1.")
+    breaks = np.concatenate([v - 1.0, v])
+    order = np.argsort(breaks, kind="stable")
+    breaks = breaks[order]
+    slopes = np.cumsum(np.where(order < n, 1.0, -1.0))
+    sums = n - np.concatenate([[0.0], np.cumsum(slopes[:-1] * np.diff(breaks))])
+    last = max(0, int(np.searchsorted(-sums, -k, side="right")) - 1)
+    t = breaks[last] + (sums[last] - k) / max(slopes[last], 1.0)
+    return np.clip(v - t, 0.0, 1.0)
+
+
+def optimality_gap(gradient: np.ndarray, x: np.ndarray, k: int) -> float:
+    """Upper bound of f(x) - min f for a convex f over the capped simplex, from its gradient at x.
+
+    The Frank-Wolfe gap: the linear programme over {0 <= s <= 1, sum(s) = k} is solved by the k
+    smallest entries. Source: Jaggi, ICML 2013.
+    """
+    return float(gradient @ x - np.partition(gradient, k - 1)[:k].sum())
+
+
+def solve(
+    K: np.ndarray,
+    H: np.ndarray,
+    r: float,
+    k: int,
+    *,
+    tolerance: float = 1e-5,
+    max_iterations: int = 5000,
+) -> np.ndarray:
+    """Minimises 1/2 x'Kx - r H'x over 0 <= x <= 1, sum(x) = k; returns x (n,) float64.
+
+    K (n, n) symmetric positive semidefinite with entries >= 0 (products are taken in its own
+    dtype), H (n,). Accelerated projected gradient (Beck and Teboulle 2009) with restart
+    (O'Donoghue and Candes 2015); stops once `optimality_gap` is below `tolerance` times the size
+    of the two terms.
+    """
+    step = 1.0 / float(K.sum(axis=1, dtype=np.float64).max())  # a row sum bounds the eigenvalues
+    linear = r * H.astype(np.float64)
+
+    def times(vector: np.ndarray) -> np.ndarray:
+        return (K @ vector.astype(K.dtype)).astype(np.float64)
+
+    x = np.full(len(H), k / len(H))
+    Kx = times(x)
+    y, Ky, momentum = x, Kx, 1.0
+    for _ in range(max_iterations):
+        size = 0.5 * x @ Kx + abs(linear @ x)
+        if optimality_gap(Kx - linear, x, k) <= tolerance * size:
+            break
+        new = project_capped_simplex(y - step * (Ky - linear), k)
+        if (y - new) @ (new - x) > 0:
+            momentum = 1.0
+        Knew = times(new)
+        following = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * momentum**2))
+        ahead = (momentum - 1.0) / following
+        y, Ky = new + ahead * (new - x), Knew + ahead * (Knew - Kx)
+        x, Kx, momentum = new, Knew, following
+    return x
+
+
+def harmonic_labels(
+    features: np.ndarray,
+    labelled: np.ndarray,
+    targets: np.ndarray,
+    *,
+    neighbours: int = NEIGHBOURS,
+    epsilon: float = 1e-6,
+) -> np.ndarray:
+    """Labels F (n, C) spread from the `labelled` rows' `targets` (l, C) over a kNN graph.
+
+    features (n, d), labelled (l,) row numbers, l >= 1. On labelled rows F is the targets; elsewhere
+    each row is the mean of its neighbours in W = A + epsilon 11', A the 0/1 graph of `neighbours`
+    nearest neighbours made symmetric: F_u = -L_uu^-1 L_ul Y_l with L = D - W. Rows of targets that
+    sum to 1 give rows that do. The rank-one part enters by the Sherman-Morrison formula, so the
+    system solved is sparse.
+    Source: Zhu, Ghahramani and Lafferty, ICML 2003, as in Yang et al. 2015.
+    """
+    from scipy.sparse import diags
+    from scipy.sparse.linalg import splu
+    from sklearn.neighbors import kneighbors_graph
+
+    n = len(features)
+    neighbours = min(neighbours, n - 1)
+    adjacency = kneighbors_graph(np.asarray(features, dtype=np.float32), neighbours)
+    adjacency = adjacency.maximum(adjacency.T).tocsr()
+    unlabelled = np.setdiff1d(np.arange(n), labelled)
+    targets = targets.astype(np.float64)
+    degrees = np.asarray(adjacency.sum(axis=1)).ravel() + epsilon * n
+    inner = adjacency[unlabelled]
+    right = inner[:, labelled] @ targets + epsilon * targets.sum(axis=0)
+    system = splu((diags(degrees[unlabelled]) - inner[:, unlabelled]).tocsc())
+    spread, ones = system.solve(right), system.solve(np.ones(len(unlabelled)))
+    F = np.empty((n, targets.shape[1]))
+    F[labelled] = targets
+    F[unlabelled] = spread + np.outer(
+        ones, epsilon * spread.sum(axis=0) / (1.0 - epsilon * ones.sum())
+    )
+    return F
