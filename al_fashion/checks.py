@@ -39,7 +39,9 @@ def _run(name: str, check: Callable[[], str]) -> dict[str, Any]:
 
 def _python() -> str:
     if sys.version_info < OLDEST_PYTHON:
-        raise AlFashionError(f"Python {platform.python_version()} is too old. Install 3.11 or newer.")
+        raise AlFashionError(
+            f"Python {platform.python_version()} is too old. Install 3.11 or newer."
+        )
     return platform.python_version()
 
 

@@ -34,7 +34,10 @@ _REGISTRY: dict[str, tuple[Callable[..., Selection], str]] = {
         uncertainty.margin,
         "Smallest gap between the two likeliest classes (Scheffer et al., IDA 2001).",
     ),
-    "entropy": (uncertainty.entropy, "Highest entropy of the model's probabilities (Shannon 1948)."),
+    "entropy": (
+        uncertainty.entropy,
+        "Highest entropy of the model's probabilities (Shannon 1948).",
+    ),
     "kcenter": (
         diversity.kcenter,
         "Farthest from all photos labelled (greedy k-center; Sener and Savarese, ICLR 2018).",

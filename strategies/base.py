@@ -108,9 +108,7 @@ def check(pool: Pool, k: int) -> None:
 
 
 def _too_many(k: int, available: int) -> str:
-    return (
-        f"Cannot select {k} photos: {available} candidates remain. Ask for {available} or fewer."
-    )
+    return f"Cannot select {k} photos: {available} candidates remain. Ask for {available} or fewer."
 
 
 def _check_rows(pool: Pool) -> None:

@@ -54,7 +54,7 @@ def diverse_seed(pool: Pool, k: int, rng: np.random.Generator) -> Selection:
     with score 0.
     """
     size = min(len(pool.candidates), max(SEED_SAMPLE, k))
-    sample = pool.candidates[np.sort(rng.choice(len(pool.candidates), size, replace=False))]
+    sample = rng.choice(pool.candidates, size, replace=False)
     features, info = _load(pool.features, sample, rng)
     nearest, share = _nearest_to_centroids(features, min(k, SEED_CLUSTERS), rng)
     rest = np.setdiff1d(np.arange(size), nearest)
@@ -85,7 +85,9 @@ def farthest_first(
             # The first pick of all has no distances to choose a block by.
             width = BLOCK if np.isfinite(nearest[pick]) else 1
             block = _block(nearest, pick, min(width, k - step))
-            ahead = dict(zip(block, _squared(candidates, squares, candidates[block]).T, strict=True))
+            ahead = dict(
+                zip(block, _squared(candidates, squares, candidates[block]).T, strict=True)
+            )
         chosen[step], distances[step] = pick, nearest[pick]
         nearest = np.minimum(nearest, ahead[pick])
         nearest[pick] = -1.0
@@ -100,9 +102,7 @@ def _block(nearest: np.ndarray, pick: int, width: int) -> np.ndarray:
     return farthest if pick in farthest else np.array([pick, *farthest[1:]])
 
 
-def _nearest_center(
-    candidates: np.ndarray, squares: np.ndarray, centers: np.ndarray
-) -> np.ndarray:
+def _nearest_center(candidates: np.ndarray, squares: np.ndarray, centers: np.ndarray) -> np.ndarray:
     """Squared distance (m,) of each candidate to its nearest center, infinite without centers."""
     nearest = np.full(len(candidates), np.inf, dtype=np.float32)
     for start in range(0, len(candidates), 4096):

@@ -6,7 +6,7 @@ from scipy.optimize import LinearConstraint, minimize
 
 import strategies
 from strategies import Pool, StrategyError
-from strategies.uncertainty import normalised_entropy
+from strategies.uncertainty import margin_scores, normalised_entropy
 from strategies.usdm import (
     gaussian_kernel,
     harmonic_labels,
@@ -30,15 +30,15 @@ def objective(K, H, r, x):
 
 
 def general_solution(K, H, r, k):
-    n = len(H)
+    n, scale = len(H), k * (1 + r)  # SLSQP wants an objective of about 1
     result = minimize(
-        lambda x: objective(K, H, r, x),
+        lambda x: objective(K, H, r, x) / scale,
         np.full(n, k / n),
-        jac=lambda x: K @ x - r * H,
+        jac=lambda x: (K @ x - r * H) / scale,
         bounds=[(0, 1)] * n,
         constraints=LinearConstraint(np.ones((1, n)), k, k),
         method="SLSQP",
-        options={"maxiter": 1000, "ftol": 1e-12},
+        options={"maxiter": 1000, "ftol": 1e-10},
     )
     assert result.success, result.message
     return result.x
@@ -145,7 +145,7 @@ def run(pool, k, seed=0, **params):
     return strategies.get("usdm")(pool, k, rng=np.random.default_rng(seed), **params)
 
 
-@pytest.mark.parametrize("uncertainty", ["classifier", "harmonic"])
+@pytest.mark.parametrize("uncertainty", ["margin", "entropy", "harmonic"])
 @pytest.mark.parametrize("seed", range(3))
 def test_uncertain_photos_are_sought_not_avoided(uncertainty, seed):
     pool = clustered_pool(seed=seed)
@@ -160,7 +160,7 @@ def test_uncertain_photos_are_sought_not_avoided(uncertainty, seed):
 
 def test_weight_of_uncertainty_trades_it_against_diversity():
     pool = clustered_pool()
-    H = normalised_entropy(pool.proba)
+    H = margin_scores(pool.proba)
 
     def terms(r):
         rows = run(pool, 12, r=r).indices
@@ -174,7 +174,7 @@ def test_weight_of_uncertainty_trades_it_against_diversity():
 
 def test_prefilter_keeps_the_most_uncertain():
     pool = clustered_pool()
-    H = normalised_entropy(pool.proba)
+    H = margin_scores(pool.proba)
     selection = run(pool, 12, prefilter=30)
     assert selection.info["kept"] == 30
     assert H[selection.indices - 15].min() >= np.sort(H)[-30]
@@ -189,7 +189,7 @@ def test_harmonic_uncertainty_needs_no_model():
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"uncertainty": "guess"}, "'guess': expected one of classifier, harmonic"),
+        ({"uncertainty": "guess"}, "'guess': expected one of margin, entropy, harmonic"),
         ({"sigma": 0.0}, "sigma is 0.0: expected a number above 0"),
         ({"r": float("nan")}, "r is nan"),
         ({"prefilter": 3}, "prefilter of 3"),

@@ -5,6 +5,7 @@ A photo's path is `fashion-mnist:train/123`; its content is its 784 pixel bytes.
 
 import gzip
 import os
+import zlib
 from functools import cache
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def _arrays(part: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 def _read(path: Path, header: int, size: int) -> NDArray[np.uint8]:
     try:
         values = np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8, offset=header)
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise SourceError(f"Cannot read {path}: {error}. Fetch Fashion-MNIST anew.") from error
     if values.size != size:
         raise SourceError(

@@ -18,6 +18,10 @@ MAX_PIXELS = 100_000_000
 DISPLAY_SIDE = 1600
 DISPLAY_MIMES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
 
+# Damaged photos are refused with a reason; Pillow's warnings would only add noise. Set once,
+# because `warnings.catch_warnings` must not be used by several threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
 
 class UnreadablePhoto(Exception):
     """Why a file is not a photo; the message is the reason shown to the user."""
@@ -45,17 +49,15 @@ def decode(content: bytes, path: str) -> tuple[Pillow.Image, str]:
     if not content:
         raise UnreadablePhoto("empty file")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            photo = Pillow.open(io.BytesIO(content))
-            if photo.width * photo.height > MAX_PIXELS:
-                raise UnreadablePhoto(
-                    f"too large: {photo.width} x {photo.height} pixels, "
-                    f"at most {MAX_PIXELS // 1_000_000} million are taken"
-                )
-            mime = Pillow.MIME.get(photo.format or "", "")
-            photo.load()
-            return _to_rgb(ImageOps.exif_transpose(photo)), mime
+        photo = Pillow.open(io.BytesIO(content))
+        if photo.width * photo.height > MAX_PIXELS:
+            raise UnreadablePhoto(
+                f"too large: {photo.width} x {photo.height} pixels, "
+                f"at most {MAX_PIXELS // 1_000_000} million are taken"
+            )
+        mime = Pillow.MIME.get(photo.format or "", "")
+        photo.load()
+        return _to_rgb(ImageOps.exif_transpose(photo)), mime
     except UnreadablePhoto:
         raise
     except Pillow.UnidentifiedImageError:

@@ -34,7 +34,7 @@ def run_demo(
     rounds = RoundOptions(strategy="usdm", batch=BATCH, evaluated=0, features=options)
     run_round(workspace, rounds)
     first = answer_as_oracle(workspace)
-    usdm = []
+    usdm: list[RoundResult] = []
     while len(usdm) < ROUNDS:
         if usdm:
             answer_as_oracle(workspace)

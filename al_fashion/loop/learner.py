@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 from sklearn.utils import check_X_y
 
 
-class Learner(ActiveLearner):  # type: ignore[misc]
+class Learner(ActiveLearner):
     """modAL 0.4.2 calls scikit-learn with `force_all_finite`, which 1.8 removed.
 
     Its `query` also hides a strategy's exceptions and runs it again; this one does not.
     """
+
+    X_training: Any
+    y_training: Any
 
     def _add_training_data(self, X: NDArray[np.floating], y: NDArray[np.floating]) -> None:
         _check(X, y)

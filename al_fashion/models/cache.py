@@ -58,7 +58,8 @@ class FeatureCache:
         with self._failures("read"):
             if not self._ids.exists():
                 return []
-            data = self._ids.read_bytes()[: self._count() * _ID_BYTES].hex()
+            count = self._count()  # before reading: another process may be appending
+            data = self._ids.read_bytes()[: count * _ID_BYTES].hex()
         width = 2 * _ID_BYTES
         return [data[start : start + width] for start in range(0, len(data), width)]
 

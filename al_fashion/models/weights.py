@@ -120,9 +120,9 @@ def _verify(digests: dict[str, str], path: Path) -> None:
     expected = json.loads(files(__package__).joinpath("vgg16_digests.json").read_text())
     altered = [name for name, digest in digests.items() if digest != expected[name]]
     if altered:
-        others = f" and {len(altered) - 1} more" if len(altered) > 1 else ""
+        differ = f" and {len(altered) - 1} more differ" if len(altered) > 1 else " differs"
         raise WeightsError(
-            f"{path} is not ImageNet's VGG16: {altered[0]}{others} differ from the published "
+            f"{path} is not ImageNet's VGG16: {altered[0]}{differ} from the published "
             "values. Give an unaltered file, or add --weights-unverified if you fine-tuned it."
         )
 

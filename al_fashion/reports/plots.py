@@ -43,7 +43,7 @@ def confusion_matrix(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> 
     for row, column in np.ndindex(*values.shape):
         if values[row, column]:
             shade = "white" if shares[row, column] > 0.5 else "black"
-            axes.text(column, row, values[row, column], ha="center", va="center", color=shade)
+            axes.text(column, row, str(values[row, column]), ha="center", va="center", color=shade)
     axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
     axes.set_yticks(range(len(labels)), labels)
     axes.set(xlabel="predicted", ylabel="right")

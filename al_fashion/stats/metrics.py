@@ -70,4 +70,4 @@ def _label_row(name: str, predicted: NDArray[np.bool_], truth: NDArray[np.bool_]
 
 def _confusion(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> list[list[int]]:
     """Photos by right label (row) and predicted label (column); 'none of these' left out."""
-    return (truth.astype(int).T @ predicted.astype(int)).tolist()  # type: ignore[no-any-return]
+    return (truth.astype(int).T @ predicted.astype(int)).tolist()

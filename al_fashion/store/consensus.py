@@ -62,7 +62,7 @@ def _newest_answers(session: Session, split: Split) -> Sequence[tuple[str, str, 
         .where(Answer.id.in_(newest), Answer.kind != "skip", Image.split == split)
         .order_by(Answer.image_id, Answer.id)
     )
-    return [tuple(row) for row in session.execute(statement)]
+    return session.execute(statement).tuples().all()
 
 
 def _choose_one(soft: NDArray[np.float64], last: NDArray[np.float64]) -> NDArray[np.bool_]:

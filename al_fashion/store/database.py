@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
 from al_fashion.errors import WorkspaceError
@@ -50,10 +50,20 @@ def reading(engine: Engine) -> Iterator[Session]:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Session]:
-    """A session whose rows all appear at once, or not at all where an exception leaves it."""
+    """A session whose rows all appear at once, or not at all where an exception leaves it.
+
+    Raises WorkspaceError where the database cannot be written.
+    """
     writer = engine.execution_options(write=True)
-    with Session(writer, expire_on_commit=False) as session, session.begin():
-        yield session
+    try:
+        with Session(writer, expire_on_commit=False) as session, session.begin():
+            yield session
+    except OperationalError as error:
+        reason = str(error.orig).splitlines()[0]
+        raise WorkspaceError(
+            f"Cannot write to the database: {reason}. Nothing was changed. Make room, give the "
+            "right to write there, or wait until whoever works on it ends."
+        ) from error
 
 
 def _prepare_sqlite(engine: Engine) -> None:

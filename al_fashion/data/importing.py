@@ -1,0 +1,285 @@
+"""Bringing photos in: every file is decoded and recorded, then all photos appear at once."""
+
+import hashlib
+import os
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from sqlalchemy import delete, insert, select
+from sqlalchemy.orm import Session
+
+from al_fashion.config import FILE_NAME
+from al_fashion.data.given_labels import add_labels, unite_labels
+from al_fashion.data.inspection import inspect_files, is_at, record_files, replace_rows, storable
+from al_fashion.data.manifest import SourcePhoto, examples, read_class_map, resolve
+from al_fashion.data.sources import read_source, walk
+from al_fashion.data.splits import assign_splits, join_groups
+from al_fashion.errors import SourceError
+from al_fashion.store.database import reading, writing
+from al_fashion.store.photos import in_chunks, labels, rules
+from al_fashion.store.schema import File, Image, Rules
+from al_fashion.types import Split
+from al_fashion.workspace import Workspace
+
+INPUT_SIZE = 224
+# Photos of at most this long side gain nothing from being blown up to 224 px.
+SMALL_SIDE = 64
+SMALL_INPUT_SIZE = 48
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What an import did.
+
+    `found` files of the source became `new` photos (`splits` counts them by split), `known`
+    photos that were there before, `duplicates` of either, and `quarantined` (path, reason);
+    `labelled` photos came with labels. `remarks` are for the user.
+    """
+
+    found: int
+    new: int
+    known: int
+    duplicates: int
+    labelled: int
+    splits: dict[Split, int] = field(default_factory=dict)
+    quarantined: list[tuple[str, str]] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    def text(self) -> str:
+        """The report in a few lines."""
+        shares = ", ".join(f"{n:,} {split}" for split, n in self.splits.items())
+        lines = [
+            f"{self.found:,} files: {self.new:,} new photos{f' ({shares})' if shares else ''}, "
+            f"{self.known:,} known, {self.duplicates:,} duplicates, "
+            f"{len(self.quarantined):,} quarantined; {self.labelled:,} photos with labels."
+        ]
+        if self.quarantined:
+            named = [f"{path} ({reason})" for path, reason in self.quarantined]
+            lines.append(f"Quarantined: {examples(named)}.")
+        return "\n".join([*lines, *self.remarks])
+
+
+def import_photos(
+    workspace: Workspace,
+    source: str,
+    *,
+    labels_from: str | None = None,
+    class_map: Path | None = None,
+    group_by: str | None = None,
+    image_column: str = "image",
+    label_column: str = "labels",
+    labels_as: str = "answers",
+    limit: int | None = None,
+    progress: bool = False,
+) -> ImportReport:
+    """Bring in a folder, a CSV manifest or `fashion-mnist`; adds nothing twice.
+
+    Files are recorded as they are read, so that a killed import goes on where it stopped; the
+    photos, their splits and answers appear in one transaction at the end. `labels_as` is
+    answers, or truth to keep the labels of all but held-out photos back for simulations;
+    `limit` takes that many files at random, the same at each repetition.
+    Raises SourceError, UnknownLabel or WorkspaceError.
+    """
+    with workspace.lock("import"):
+        with reading(workspace.engine) as session:
+            known = [label.name for label in labels(session)]
+            fixed = rules(session)
+        photos, remarks = read_source(
+            source,
+            labels_from=labels_from,
+            class_map=read_class_map(class_map) if class_map else None,
+            group_by=group_by,
+            image_column=image_column,
+            label_column=label_column,
+            known=known,
+            exclusive=fixed.exclusive,
+            leave_out=_own_paths(workspace),
+        )
+        photos = _part(photos, limit, fixed.seed)
+        record_files(workspace, sorted({photo.path for photo in photos}), progress)
+        with writing(workspace.engine) as session:
+            report = _add_photos(session, photos, fixed, labels_as, remarks)
+            _choose_input_size(workspace, session)
+        return report
+
+
+def relocate(workspace: Workspace, folder: Path, progress: bool = False) -> tuple[int, int]:
+    """Find photos that were moved, by content, below a folder: (found, still missing).
+
+    Their old places are forgotten. Raises SourceError where the folder cannot be read.
+    """
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise SourceError(f"{folder} cannot be read. Name a folder that can.")
+    with workspace.lock("relocate"):
+        missing = {image_id for image_id, _ in missing_photos(workspace)}
+        paths = sorted({resolve(path) for path, _ in walk(folder, _own_paths(workspace))})
+        seen = [row for batch in inspect_files(paths, progress) for row in batch]
+        rows = [row for row in seen if row["image_id"] in missing]
+        found = {row["image_id"] for row in rows}
+        with writing(workspace.engine) as session:
+            for part in in_chunks(sorted(found)):
+                session.execute(delete(File).where(File.image_id.in_(part)))
+            replace_rows(session, rows)
+    return len(found), len(missing - found)
+
+
+def missing_photos(workspace: Workspace) -> list[tuple[str, str]]:
+    """(image id, a path it was at) of photos that are at none of their paths any more.
+
+    Looks at existence and size only, so that it is quick.
+    """
+    with reading(workspace.engine) as session:
+        rows = session.execute(
+            select(Image.id, File.path, File.size)
+            .join(File, File.image_id == Image.id, isouter=True)
+            .order_by(Image.id, File.path)
+        )
+        places: dict[str, list[tuple[str | None, int | None]]] = defaultdict(list)
+        for image_id, path, size in rows:
+            places[image_id].append((path, size))
+    return [
+        (image_id, found[0][0] or "")
+        for image_id, found in places.items()
+        if not any(path and is_at(path, size or 0) for path, size in found)
+    ]
+
+
+def _own_paths(workspace: Workspace) -> set[Path]:
+    """What lies in the workspace's folder without being a photo of the user's."""
+    names = (FILE_NAME, "al_fashion.db", "al_fashion.db-wal", "al_fashion.db-shm")
+    folders = (workspace.features, workspace.models, workspace.reports)
+    folder = workspace.folder.resolve()
+    return {folder / name for name in (*names, *(path.name for path in folders))}
+
+
+def _part(photos: list[SourcePhoto], limit: int | None, seed: int) -> list[SourcePhoto]:
+    """A random part; a larger limit keeps all of a smaller one."""
+    if limit is None or limit >= len(photos):
+        return photos
+    in_order = sorted(photos, key=lambda photo: photo.path)
+    order = np.random.default_rng(seed).permutation(len(photos))[:limit]
+    return [in_order[place] for place in order]
+
+
+def _add_photos(
+    session: Session,
+    photos: Sequence[SourcePhoto],
+    fixed: Rules,
+    labels_as: str,
+    remarks: Sequence[str],
+) -> ImportReport:
+    """Add the photos that the recorded files hold, their splits and labels."""
+    files = _recorded(session, photos)
+    by_image: dict[str, list[SourcePhoto]] = defaultdict(list)
+    for photo in photos:
+        image_id = files[storable(photo.path)].image_id
+        if image_id is not None:
+            by_image[image_id].append(photo)
+    known = {
+        image_id: (group, cast(Split, split))
+        for image_id, group, split in session.execute(select(Image.id, Image.group, Image.split))
+    }
+    good = {file.image_id: file for file in files.values() if file.image_id is not None}
+    new = sorted(good.keys() - known.keys())
+    placed = _place(by_image, known, new, fixed)
+    _add_images(session, [good[image_id] for image_id in new], placed, fixed)
+    said, conflicts = unite_labels(by_image, fixed.exclusive)
+    splits = {image_id: split for image_id, (_, split) in (known | placed).items()}
+    add_labels(session, said, splits, labels_as)
+    quarantined = [(path, str(f.reason)) for path, f in files.items() if f.reason is not None]
+    return ImportReport(
+        found=len(files),
+        new=len(new),
+        known=len(good) - len(new),
+        duplicates=len(files) - len(quarantined) - len(good),
+        labelled=len(said),
+        splits=dict(Counter(placed[image_id][1] for image_id in new).most_common()),
+        quarantined=sorted(quarantined),
+        remarks=[*remarks, *conflicts],
+    )
+
+
+def _recorded(session: Session, photos: Sequence[SourcePhoto]) -> dict[str, File]:
+    paths = sorted({storable(photo.path) for photo in photos})
+    statements = (select(File).where(File.path.in_(part)) for part in in_chunks(paths))
+    return {file.path: file for statement in statements for file in session.scalars(statement)}
+
+
+def _place(
+    by_image: Mapping[str, Sequence[SourcePhoto]],
+    known: Mapping[str, tuple[str, Split]],
+    new: Sequence[str],
+    fixed: Rules,
+) -> dict[str, tuple[str, Split]]:
+    """(group, split) of every new photo; a photo without a group is one by itself.
+
+    Groups that share a photo are one; one that was there before keeps its split.
+    """
+    named = {
+        image_id: {photo.group for photo in photos if photo.group is not None}
+        for image_id, photos in by_image.items()
+    }
+    memberships = {
+        image_id: groups | ({known[image_id][0]} if image_id in known else set()) or {image_id}
+        for image_id, groups in named.items()
+    }
+    union = join_groups(memberships[image_id] for image_id in sorted(memberships))
+    settled = {group: split for group, split in known.values()}
+    home = {union[group]: group for group in sorted(union.keys() & settled, reverse=True)}
+    groups = {}
+    for image_id in new:
+        mine = min(memberships[image_id])
+        groups[image_id] = mine if mine in settled else home.get(union[mine], union[mine])
+    sizes = Counter(groups.values())
+    existing = Counter(split for _, split in known.values())
+    for group in sizes.keys() & settled:
+        existing[settled[group]] += sizes.pop(group)
+    drawn = assign_splits(
+        sizes, existing, fixed.heldout_share, fixed.audit_share, _generator(fixed, new, "splits")
+    )
+    return {image_id: (group, (settled | drawn)[group]) for image_id, group in groups.items()}
+
+
+def _generator(fixed: Rules, new: Sequence[str], purpose: str) -> np.random.Generator:
+    """Depends on the workspace's seed and on which photos are new, not on their order."""
+    digest = hashlib.sha256("\n".join([purpose, *new]).encode()).digest()
+    return np.random.default_rng([fixed.seed, int.from_bytes(digest)])
+
+
+def _add_images(
+    session: Session,
+    files: Sequence[File],
+    placed: Mapping[str, tuple[str, Split]],
+    fixed: Rules,
+) -> None:
+    ids = [str(file.image_id) for file in files]
+    positions = _generator(fixed, ids, "positions").random(len(ids))
+    rows = [
+        {
+            "id": image_id,
+            "width": file.width,
+            "height": file.height,
+            "mime": file.mime,
+            "group": placed[image_id][0],
+            "split": placed[image_id][1],
+            "position": float(position),
+        }
+        for image_id, file, position in zip(ids, files, positions, strict=True)
+    ]
+    if rows:
+        session.execute(insert(Image), rows)
+
+
+def _choose_input_size(workspace: Workspace, session: Session) -> None:
+    """Set the pixels the backbone sees, where nobody has: by the photos' own size."""
+    sides = [max(size) for size in session.execute(select(Image.width, Image.height)).tuples()]
+    if workspace.config.input_size or not sides:
+        return
+    size = SMALL_INPUT_SIZE if np.median(sides) <= SMALL_SIDE else INPUT_SIZE
+    config = workspace.config.with_values(input_size=size)
+    config.save(workspace.folder)
+    workspace.config = config

