@@ -17,7 +17,7 @@ from al_fashion.data.given_labels import add_labels, unite_labels
 from al_fashion.data.inspection import inspect_files, is_at, record_files, replace_rows, storable
 from al_fashion.data.manifest import SourcePhoto, examples, read_class_map, resolve
 from al_fashion.data.sources import read_source, walk
-from al_fashion.data.splits import assign_splits, join_groups
+from al_fashion.data.splits import assign_splits, name_groups
 from al_fashion.errors import SourceError
 from al_fashion.store.database import reading, writing
 from al_fashion.store.photos import in_chunks, labels, rules
@@ -185,7 +185,12 @@ def _add_photos(
     }
     good = {file.image_id: file for file in files.values() if file.image_id is not None}
     new = sorted(good.keys() - known.keys())
-    placed = _place(by_image, known, new, fixed)
+    named = {
+        image_id: {photo.group for photo in photos if photo.group is not None}
+        for image_id, photos in by_image.items()
+    }
+    groups = name_groups(named, {image_id: group for image_id, (group, _) in known.items()})
+    placed = _place(groups, known, fixed)
     _add_images(session, [good[image_id] for image_id in new], placed, fixed)
     said, conflicts = unite_labels(by_image, fixed.exclusive)
     splits = {image_id: split for image_id, (_, split) in (known | placed).items()}
@@ -199,7 +204,7 @@ def _add_photos(
         labelled=len(said),
         splits=dict(Counter(placed[image_id][1] for image_id in new).most_common()),
         quarantined=sorted(quarantined),
-        remarks=[*remarks, *conflicts],
+        remarks=[*remarks, *conflicts, *_alone(named, known)],
     )
 
 
@@ -210,38 +215,29 @@ def _recorded(session: Session, photos: Sequence[SourcePhoto]) -> dict[str, File
 
 
 def _place(
-    by_image: Mapping[str, Sequence[SourcePhoto]],
-    known: Mapping[str, tuple[str, Split]],
-    new: Sequence[str],
-    fixed: Rules,
+    groups: Mapping[str, str], known: Mapping[str, tuple[str, Split]], fixed: Rules
 ) -> dict[str, tuple[str, Split]]:
-    """(group, split) of every new photo; a photo without a group is one by itself.
-
-    Groups that share a photo are one; one that was there before keeps its split.
-    """
-    named = {
-        image_id: {photo.group for photo in photos if photo.group is not None}
-        for image_id, photos in by_image.items()
-    }
-    memberships = {
-        image_id: groups | ({known[image_id][0]} if image_id in known else set()) or {image_id}
-        for image_id, groups in named.items()
-    }
-    union = join_groups(memberships[image_id] for image_id in sorted(memberships))
+    """(group, split) of every new photo, given its group; a group that was there keeps its split."""
     settled = {group: split for group, split in known.values()}
-    home = {union[group]: group for group in sorted(union.keys() & settled, reverse=True)}
-    groups = {}
-    for image_id in new:
-        mine = min(memberships[image_id])
-        groups[image_id] = mine if mine in settled else home.get(union[mine], union[mine])
     sizes = Counter(groups.values())
     existing = Counter(split for _, split in known.values())
-    for group in sizes.keys() & settled:
+    for group in sizes.keys() & settled.keys():
         existing[settled[group]] += sizes.pop(group)
-    drawn = assign_splits(
-        sizes, existing, fixed.heldout_share, fixed.audit_share, _generator(fixed, new, "splits")
-    )
-    return {image_id: (group, (settled | drawn)[group]) for image_id, group in groups.items()}
+    rng = _generator(fixed, sorted(groups), "splits")
+    drawn = assign_splits(sizes, existing, fixed.heldout_share, fixed.audit_share, rng)
+    splits = settled | drawn
+    return {image_id: (group, splits[group]) for image_id, group in groups.items()}
+
+
+def _alone(named: Mapping[str, set[str]], known: Mapping[str, tuple[str, Split]]) -> list[str]:
+    """A remark where photos that now have a group were imported before without one."""
+    n = sum(bool(named[i]) and known[i][0] == i for i in named.keys() & known.keys())
+    if not n:
+        return []
+    return [
+        f"{n} photos were imported before without a group and keep their splits; import into a "
+        "new workspace to split by group."
+    ]
 
 
 def _generator(fixed: Rules, new: Sequence[str], purpose: str) -> np.random.Generator:

@@ -30,6 +30,26 @@ def join_groups(memberships: Iterable[Collection[str]]) -> dict[str, str]:
     return {name: root(name) for name in list(parent)}
 
 
+def name_groups(named: Mapping[str, Collection[str]], known: Mapping[str, str]) -> dict[str, str]:
+    """The group of every photo of `named` that is not yet known.
+
+    `named` maps photos to the groups they appear in, `known` earlier photos to their group. A
+    photo without a group is one by itself; a group joined to earlier ones takes their name.
+    """
+    memberships = {
+        photo: {*groups, *([known[photo]] if photo in known else [])} or {photo}
+        for photo, groups in named.items()
+    }
+    union = join_groups(memberships.values())
+    earlier = union.keys() & set(known.values())
+    home = {union[group]: group for group in sorted(earlier, reverse=True)}
+    first = {photo: min(memberships[photo]) for photo in named if photo not in known}
+    return {
+        photo: group if group in earlier else home.get(union[group], union[group])
+        for photo, group in first.items()
+    }
+
+
 def assign_splits(
     groups: Mapping[str, int],
     existing: Mapping[Split, int],

@@ -13,7 +13,6 @@ from al_fashion.models.cache import FeatureCache
 
 _READERS = 2
 _BATCHES_AHEAD = 2
-_QUIET_SECONDS = 2
 
 
 def compute_features(
@@ -23,7 +22,7 @@ def compute_features(
     backbone_factory: Callable[[], Backbone],
     *,
     size: int,
-    batch_size: int = 32,
+    batch_size: int = 16,
     progress: bool = True,
 ) -> None:
     """Add to `cache` the features of those of `ids` (SHA-256, hexadecimal) that it lacks.
@@ -36,16 +35,11 @@ def compute_features(
     missing = [image_id for image_id in dict.fromkeys(ids) if image_id not in cached]
     if not missing:
         return
-    backbone = backbone_factory()
     batches = [missing[start : start + batch_size] for start in range(0, len(missing), batch_size)]
     photos = _read_ahead(missing, lambda image_id: resize(read(image_id), size), batch_size)
-    with tqdm(
-        total=len(missing),
-        desc="features",
-        unit="photo",
-        delay=_QUIET_SECONDS,
-        disable=not progress,
-    ) as bar:
+    # Shown from the start, because loading TensorFlow alone takes seconds.
+    with tqdm(total=len(missing), desc="features", unit="photo", disable=not progress) as bar:
+        backbone = backbone_factory()
         for batch in batches:
             pixels = np.stack([next(photos) for _ in batch])
             cache.append(batch, backbone(pixels))

@@ -35,7 +35,8 @@ class LinearHead(ClassifierMixin, BaseEstimator):
     def fit(self, X: NDArray[np.floating], y: NDArray[np.floating]) -> "LinearHead":
         """Fit to features (n, d) and soft targets (n, C) in [0, 1].
 
-        In exclusive use a row of zeros ('none of these') has nothing to teach and is left out.
+        In exclusive use a row of zeros ('none of these') has nothing to teach and is left out;
+        at least one row must have a label.
         """
         features, targets = np.asarray(X, np.float64), np.asarray(y, np.float64)
         if self.exclusive:
@@ -43,17 +44,19 @@ class LinearHead(ClassifierMixin, BaseEstimator):
             features, targets = features[some], targets[some]
             targets = targets / targets.sum(axis=1, keepdims=True)
         self.classes_ = np.arange(targets.shape[1])
-        self.centre_ = features.mean(axis=0) if len(features) else np.zeros(features.shape[1])
-        spread = (
-            np.sqrt(((features - self.centre_) ** 2).sum(axis=1).mean()) if len(features) else 0
-        )
+        self.centre_ = features.mean(axis=0)
+        spread = np.sqrt(((features - self.centre_) ** 2).sum(axis=1).mean())
         self.scale_ = max(float(spread), 1e-12)
-        centred = (features - self.centre_) / self.scale_
-        basis = _row_space(centred)
-        weights, bias = _minimise(centred @ basis, targets, self.exclusive, self.penalty)
-        self.weights_ = basis @ weights
-        self.bias_ = bias
+        # Thousands of small products: more threads only wait for each other, many times as long
+        # where the machine is busy, and would make the last digits depend on their number.
+        with threadpool_limits(1, user_api="blas"):
+            self._fit_scaled((features - self.centre_) / self.scale_, targets)
         return self
+
+    def _fit_scaled(self, centred: Floats, targets: Floats) -> None:
+        basis = _row_space(centred)
+        weights, self.bias_ = _minimise(centred @ basis, targets, self.exclusive, self.penalty)
+        self.weights_ = basis @ weights
 
     def decision(self, X: NDArray[np.floating]) -> Floats:
         """(n, C) log-odds."""
@@ -120,9 +123,10 @@ def _row_space(centred: Floats) -> Floats:
     n, d = centred.shape
     if n >= d:
         return np.eye(d)
-    if n == 0:
-        return np.zeros((d, 0))
-    return np.linalg.qr(centred.T)[0]
+    squares, directions = np.linalg.eigh(centred @ centred.T)
+    some = squares > 1e-10 * max(squares.max(initial=0.0), 1e-300)
+    basis: Floats = centred.T @ (directions[:, some] / np.sqrt(squares[some]))
+    return basis
 
 
 def _minimise(
@@ -131,7 +135,7 @@ def _minimise(
     """Weights (r, C) and bias (C,) at the minimum of the penalised cross-entropy."""
     d, classes = features.shape[1], targets.shape[1]
     start = np.zeros((d + 1, classes))
-    if not exclusive and len(targets):
+    if not exclusive:
         share = (targets.sum(axis=0) + 0.5) / (len(targets) + 1)
         start[-1] = np.log(share / (1 - share))
 
@@ -150,9 +154,6 @@ def _minimise(
         gradient = np.vstack([features.T @ error, error.sum(axis=0)]) + weight * parameters
         return float(cost), gradient.ravel()
 
-    # Thousands of small products: more threads only wait for each other, many times as long
-    # where the machine is busy, and would make the last digits depend on their number.
-    with threadpool_limits(1, user_api="blas"):
-        found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 300})
+    found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 300})
     parameters = found.x.reshape(d + 1, classes)
     return parameters[:-1], parameters[-1]

@@ -1,0 +1,254 @@
+"""Rounds on a real workspace; only the backbone's features are made up."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import select
+from workspaces import LABELS, Known, make_workspace, use_features
+
+import strategies
+from al_fashion.errors import QueueError, WorkspaceError
+from al_fashion.loop.rounds import RoundOptions, run_round, watch_rounds
+from al_fashion.loop.simulate import answer_as_oracle, known_labels, simulate
+from al_fashion.reports.html import write_report
+from al_fashion.reports.status import workspace_status
+from al_fashion.store.answers import save_answer
+from al_fashion.store.database import reading, writing
+from al_fashion.store.queue import next_photos, queue_counts
+from al_fashion.store.schema import Answer, Image, Query, Round
+
+
+@pytest.fixture
+def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Known:
+    found = make_workspace(tmp_path / "w")
+    use_features(monkeypatch, found)
+    return found
+
+
+def answer_all(known: Known, kind: str = "labels", labeller: str = "ann") -> None:
+    """Answer the whole queue through the store, as the page does."""
+    with writing(known.workspace.engine) as session:
+        for photo in next_photos(session, labeller, limit=1000):
+            names = [LABELS[known.truth[photo.image_id]]] if kind == "labels" else []
+            save_answer(
+                session,
+                query_id=photo.query_id,
+                labeller=labeller,
+                kind=kind,  # type: ignore[arg-type]
+                label_names=names,
+                client_id=f"{kind}-{photo.query_id}",
+            )
+
+
+def test_rounds_from_seed_set_to_accuracy(known: Known) -> None:
+    first = run_round(known.workspace, RoundOptions(batch=12))
+    assert (first.round, first.labelled, first.queued, first.accuracy) == (1, 0, 12, None)
+    answer_all(known)
+    second = run_round(known.workspace, RoundOptions(batch=12, strategy="margin"))
+    assert (second.labelled, second.strategy) == (12, "margin")
+    assert second.accuracy is not None
+    assert second.accuracy["low"] < second.accuracy["value"] < second.accuracy["high"]
+    assert second.accuracy["n"] == 60 and second.accuracy["method"] == "clopper-pearson"
+    assert second.accuracy["value"] > 0.6
+
+
+def test_queued_photos_are_new_pool_photos_only(known: Known) -> None:
+    seen: set[str] = set()
+    for _ in range(4):
+        run_round(known.workspace, RoundOptions(batch=20, evaluated=0))
+        with reading(known.workspace.engine) as session:
+            asked = session.execute(
+                select(Query.image_id, Image.split).join(Image).where(Query.state == "open")
+            ).all()
+        assert {split for _, split in asked} == {"pool"}
+        assert not seen & {image_id for image_id, _ in asked}
+        seen |= {image_id for image_id, _ in asked}
+        answer_all(known)
+
+
+def test_grouped_heldout_photos_get_korn_graubard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grouped = make_workspace(tmp_path / "grouped", groups=35)
+    use_features(monkeypatch, grouped)
+    run_round(grouped.workspace, RoundOptions(batch=20))
+    answer_all(grouped)
+    accuracy = run_round(grouped.workspace, RoundOptions(batch=20)).accuracy
+    assert accuracy is not None and accuracy["method"] == "korn-graubard"
+
+
+def test_accuracy_is_unknown_below_30_answers_and_heldout_photos_are_asked(
+    known: Known,
+) -> None:
+    with writing(known.workspace.engine) as session:
+        session.query(Answer).delete()
+    first = run_round(known.workspace, RoundOptions(batch=10))
+    assert first.queued == 40
+    with reading(known.workspace.engine) as session:
+        purposes = list(session.scalars(select(Query.purpose).order_by(Query.priority)))
+    assert purposes.count("evaluate") == 30
+    assert "evaluate" in purposes[:3] and "train" in purposes[:5]
+    with writing(known.workspace.engine) as session:
+        photos = next_photos(session, "ann", limit=20)
+        for photo in photos:
+            save_answer(
+                session,
+                query_id=photo.query_id,
+                labeller="ann",
+                kind="labels",
+                label_names=[LABELS[known.truth[photo.image_id]]],
+                client_id=str(photo.query_id),
+            )
+    early = run_round(known.workspace, RoundOptions(batch=1, evaluated=0, force=True))
+    assert early.accuracy is None
+    answer_all(known)
+    late = run_round(known.workspace, RoundOptions(batch=1, evaluated=0))
+    assert late.accuracy is not None and late.accuracy["n"] == 30
+
+
+def test_open_queries_stop_a_round(known: Known) -> None:
+    run_round(known.workspace, RoundOptions(batch=5, evaluated=0))
+    with pytest.raises(QueueError, match="5 queries are still open"):
+        run_round(known.workspace, RoundOptions(batch=5))
+    more = run_round(known.workspace, RoundOptions(batch=5, evaluated=0, force=True))
+    assert more.queued == 5
+
+
+def test_asking_for_too_many_changes_nothing(known: Known) -> None:
+    with pytest.raises(QueueError, match="Cannot queue 1000 photos: 210 unlabelled remain"):
+        run_round(known.workspace, RoundOptions(batch=1000))
+    with reading(known.workspace.engine) as session:
+        assert session.scalars(select(Round)).all() == []
+
+
+def test_unknown_strategy_changes_nothing(known: Known) -> None:
+    with pytest.raises(strategies.UnknownStrategy, match="margin"):
+        run_round(known.workspace, RoundOptions(strategy="margins"))
+
+
+def test_with_nothing_left_a_round_still_trains_and_evaluates(known: Known) -> None:
+    run_round(known.workspace, RoundOptions(batch=210))
+    answer_all(known)
+    last = run_round(known.workspace, RoundOptions(batch=20))
+    assert (last.queued, last.labelled) == (0, 210)
+    assert last.accuracy is not None
+
+
+def test_watch_runs_rounds_as_batches_are_answered(known: Known) -> None:
+    watched = watch_rounds(known.workspace, RoundOptions(batch=105), every=0.01)
+    labelled = []
+    for result in watched:
+        labelled.append(result.labelled)
+        answer_all(known)
+    assert labelled == [0, 105, 210]
+
+
+def test_skipped_by_the_only_labeller_closes_and_is_not_asked_again(known: Known) -> None:
+    run_round(known.workspace, RoundOptions(batch=8, evaluated=0))
+    with reading(known.workspace.engine) as session:
+        asked = set(session.scalars(select(Query.image_id)))
+    answer_all(known, kind="skip")
+    with reading(known.workspace.engine) as session:
+        assert queue_counts(session) == {"open": 0, "answered": 0, "closed": 8}
+    run_round(known.workspace, RoundOptions(batch=200, evaluated=0))
+    with reading(known.workspace.engine) as session:
+        again = set(session.scalars(select(Query.image_id).where(Query.state == "open")))
+    assert not asked & again
+
+
+def test_skip_leaves_the_query_to_another_active_person(known: Known) -> None:
+    run_round(known.workspace, RoundOptions(batch=4, evaluated=0))
+    with writing(known.workspace.engine) as session:
+        photo, other = next_photos(session, "bob", limit=2)
+        save_answer(
+            session,
+            query_id=other.query_id,
+            labeller="bob",
+            kind="none",
+            label_names=[],
+            client_id="b",
+        )
+        save_answer(
+            session,
+            query_id=photo.query_id,
+            labeller="ann",
+            kind="skip",
+            label_names=[],
+            client_id="a",
+        )
+        assert photo.query_id not in {row.query_id for row in next_photos(session, "ann", 9)}
+        assert photo.query_id in {row.query_id for row in next_photos(session, "bob", 9)}
+
+
+def test_a_second_process_is_told_to_wait(known: Known) -> None:
+    with known.workspace.lock("test"), pytest.raises(WorkspaceError, match="at work"):
+        run_round(known.workspace, RoundOptions(batch=5))
+
+
+@pytest.mark.parametrize("strategy", ["random", "usdm", "margin"])
+def test_a_simulation_gives_the_rounds_of_a_workspace(known: Known, strategy: str) -> None:
+    options = RoundOptions(strategy=strategy, batch=15, evaluated=0)
+    run_round(known.workspace, options)
+    first = answer_as_oracle(known.workspace)
+    simulated = simulate(
+        known_labels(known.workspace, options.features), strategy, first, batch=15, rounds=4
+    )
+    for row in simulated:
+        real = run_round(known.workspace, options)
+        assert real.accuracy == row.result.accuracy
+        assert (real.round, real.labelled) == (row.result.round, row.result.labelled)
+        asked = answer_as_oracle(known.workspace)
+        assert list(known.table.rows(asked)) == list(row.selection.indices)
+
+
+def test_same_seed_same_rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    for name in ("one", "two"):
+        found = make_workspace(tmp_path / name, seed=3)
+        use_features(monkeypatch, found)
+        for _ in range(3):
+            run_round(found.workspace, RoundOptions(batch=9))
+            with reading(found.workspace.engine) as session:
+                asked.append(
+                    list(
+                        session.scalars(
+                            select(Query.image_id)
+                            .where(Query.state == "open")
+                            .order_by(Query.priority)
+                        )
+                    )
+                )
+            answer_all(found)
+    assert asked[:3] == asked[3:]
+
+
+def test_status_and_report_after_two_rounds(known: Known, tmp_path: Path) -> None:
+    before = workspace_status(known.workspace)
+    assert "round" in before["next"]
+    assert before["photos"] == {
+        "pool": 210,
+        "labelled": 0,
+        "heldout": 60,
+        "audit": 30,
+        "quarantined": 0,
+    }
+    for _ in range(2):
+        run_round(known.workspace, RoundOptions(batch=10, evaluated=0))
+        answer_all(known)
+    after = workspace_status(known.workspace)
+    assert after["photos"]["labelled"] == 20 and after["photos"]["pool"] == 190
+    assert after["queue"]["answered"] == 20
+    write_report(known.workspace, tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    shown = f"{100 * after['accuracy']['value']:.1f} %"
+    assert shown in text and "<svg" in text and "Confusion matrix" in text
+    assert "http-equiv" not in text and 'src="http' not in text
+
+
+def test_none_of_these_counts_as_labelled_and_trains_nothing(known: Known) -> None:
+    run_round(known.workspace, RoundOptions(batch=6, evaluated=0))
+    answer_all(known, kind="none")
+    result = run_round(known.workspace, RoundOptions(batch=6, evaluated=0))
+    assert (result.labelled, result.accuracy) == (6, None)
+    assert not np.isnan(result.seconds)
