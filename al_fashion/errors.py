@@ -39,3 +39,7 @@ class FeatureCacheError(AlFashionError):
 
 class MissingFeatures(AlFashionError):
     """Photos whose features have not been computed."""
+
+
+class DownloadError(AlFashionError):
+    """A download failed or did not begin in time."""

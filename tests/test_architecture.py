@@ -48,13 +48,13 @@ def test_imports_follow_the_arrow(path: Path) -> None:
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["status"]])
 def test_starts_without_heavy_libraries(arguments: list[str], tmp_path: Path) -> None:
     code = (
-        "import sys; sys.argv = ['al-fashion', *%r]\n"
+        f"import sys; sys.argv = ['al-fashion', *{arguments!r}]\n"
         "from al_fashion.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
         "print([m for m in ('tensorflow', 'keras', 'sklearn', 'modAL', 'flask') "
         "if m in sys.modules])"
-    ) % (arguments,)
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True
     )

@@ -136,12 +136,12 @@ def test_with_nothing_left_a_round_still_trains_and_evaluates(known: Known) -> N
 
 
 def test_watch_runs_rounds_as_batches_are_answered(known: Known) -> None:
-    watched = watch_rounds(known.workspace, RoundOptions(batch=105), every=0.01)
+    watched = watch_rounds(known.workspace, RoundOptions(batch=140), every=0.01)
     labelled = []
     for result in watched:
         labelled.append(result.labelled)
         answer_all(known)
-    assert labelled == [0, 105, 210]
+    assert labelled == [0, 140, 210]
 
 
 def test_skipped_by_the_only_labeller_closes_and_is_not_asked_again(known: Known) -> None:

@@ -65,7 +65,6 @@ def write_keras3(path: Path, tensors: Tensors) -> None:
             group = f"layers/conv2d_{number}".removesuffix("_0") + "/vars"
             file[f"{group}/0"] = tensors[f"{layer}/kernel"]
             file[f"{group}/1"] = tensors[f"{layer}/bias"]
-        file["optimizer/vars/0"] = np.zeros((3, 3, 3, 64))
 
 
 def write_legacy(path: Path, tensors: Tensors, root: str = "") -> None:
@@ -75,6 +74,8 @@ def write_legacy(path: Path, tensors: Tensors, root: str = "") -> None:
             file[f"{root}{layer}/{layer}_b_1:0"] = tensors[f"{layer}/bias"]
         file[f"{root}fc1/fc1_W_1:0"] = np.zeros((8, 4))
         file[f"{root}fc1/fc1_b_1:0"] = np.zeros(4)
+        file["optimizer_weights/block1_conv1/kernel_momentum:0"] = np.zeros((3, 3, 3, 64))
+        file["optimizer_weights/block1_conv1/bias_momentum:0"] = np.zeros(64)
 
 
 def write_npz(path: Path, tensors: Tensors) -> None:

@@ -73,16 +73,18 @@ def _read(path: Path, header: int, size: int) -> NDArray[np.uint8]:
 
 
 def _folder() -> Path:
-    """Debian's folder, else Keras's cache, else Keras's download. Raises SourceError."""
-    keras_home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
-    candidates = (
-        Path("/usr/share/datasets/fashion-mnist"),
-        keras_home / "datasets" / "fashion-mnist",
-    )
-    for folder in candidates:
-        if all((folder / f"{stem}-images-idx3-ubyte.gz").exists() for stem, _ in _FILES.values()):
+    """Debian's folder, else Keras's cache, else Keras's download. Raises DownloadError."""
+    keras_home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    cache = keras_home / "datasets" / "fashion-mnist"
+    names = [
+        f"{stem}-{kind}-ubyte.gz"
+        for stem, _ in _FILES.values()
+        for kind in ("images-idx3", "labels-idx1")
+    ]
+    for folder in (Path("/usr/share/datasets/fashion-mnist"), cache):
+        if all((folder / name).exists() for name in names):
             return folder
     from al_fashion.models.download import download_fashion_mnist
 
-    download_fashion_mnist()
-    return candidates[1]
+    download_fashion_mnist(names)
+    return cache

@@ -112,10 +112,16 @@ def relocate(workspace: Workspace, folder: Path, progress: bool = False) -> tupl
 
     Their old places are forgotten. Raises SourceError where the folder cannot be read.
     """
-    if not os.access(folder, os.R_OK | os.X_OK):
-        raise SourceError(f"{folder} cannot be read. Name a folder that can.")
+    try:
+        os.scandir(folder).close()
+    except OSError as error:
+        raise SourceError(
+            f"{folder} cannot be read ({error.strerror}). Name the folder the photos are in now."
+        ) from error
     with workspace.lock("relocate"):
         missing = {image_id for image_id, _ in missing_photos(workspace)}
+        if not missing:
+            return 0, 0
         paths = sorted({resolve(path) for path, _ in walk(folder, _own_paths(workspace))})
         seen = [row for batch in inspect_files(paths, progress) for row in batch]
         rows = [row for row in seen if row["image_id"] in missing]
@@ -217,7 +223,7 @@ def _recorded(session: Session, photos: Sequence[SourcePhoto]) -> dict[str, File
 def _place(
     groups: Mapping[str, str], known: Mapping[str, tuple[str, Split]], fixed: Rules
 ) -> dict[str, tuple[str, Split]]:
-    """(group, split) of every new photo, given its group; a group that was there keeps its split."""
+    """(group, split) of every new photo, given its group; an earlier group keeps its split."""
     settled = {group: split for group, split in known.values()}
     sizes = Counter(groups.values())
     existing = Counter(split for _, split in known.values())

@@ -104,8 +104,8 @@ def _check_file(path: str) -> tuple[int, int]:
         raise images.UnreadablePhoto("its name is not UTF-8")
     status = os.stat(path)  # noqa: PTH116
     if stat.S_ISDIR(status.st_mode):
-        listed = os.access(path, os.R_OK | os.X_OK)
-        raise images.UnreadablePhoto("a folder" if listed else "a folder that cannot be read")
+        os.scandir(path).close()
+        raise images.UnreadablePhoto("a folder")
     if not stat.S_ISREG(status.st_mode):
         raise images.UnreadablePhoto("not a regular file")
     if status.st_size > MAX_BYTES:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from sqlalchemy.orm import Session
@@ -90,7 +90,10 @@ def watch_rounds(
         if _open_queries(workspace):
             time.sleep(every)
             continue
-        result = run_round(workspace, options)
+        with reading(workspace.engine) as session:
+            remaining = len(candidates(session))
+        batch = None if options.batch is None else min(options.batch, remaining)
+        result = run_round(workspace, replace(options, batch=batch))
         yield result
         if not result.queued:
             return

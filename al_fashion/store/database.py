@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
 from al_fashion.errors import WorkspaceError
@@ -32,13 +32,20 @@ def open_database(url: str) -> Engine:
         if engine.dialect.name == "sqlite":
             _prepare_sqlite(engine)
         _migrate(engine)
-    except (DatabaseError, ImportError) as error:
+    except (DatabaseError, ArgumentError, ImportError) as error:
         reason = str(getattr(error, "orig", error)).splitlines()[0]
         raise WorkspaceError(
-            f"Cannot use the database {url}: {reason}. Check that it exists, that it can be "
-            "written and that nothing else damaged it."
+            f"Cannot use the database {_without_password(url)}: {reason}. Check that it exists, "
+            "that it can be written and that nothing else damaged it."
         ) from error
     return engine
+
+
+def _without_password(url: str) -> str:
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return url
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def find_image(session: Session, name: str) -> str:
     ):
         found = set(
             session.scalars(
-                select(File.image_id).where(column == value, File.image_id.is_not(None))
+                select(File.image_id).join(Image, Image.id == File.image_id).where(column == value)
             )
         )
         if len(found) == 1:
