@@ -1,14 +1,10 @@
-"""VGG16 as a function from photos to features; the only way TensorFlow is reached for features."""
+"""VGG16 as a function from photos to features, whatever engine runs it."""
 
-import contextlib
-import os
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from al_fashion.errors import WeightsError
+from al_fashion.models.engines import Engine, Maps, vgg16_maps
 from al_fashion.models.weights import Weights
 
 SMALLEST_SIZE = 32
@@ -22,17 +18,18 @@ _CHANNELS = {"block3_pool": 256, "block4_pool": 512, "block5_pool": 512}
 class Backbone:
     """Photos, uint8 RGB (b, size, size, 3), to features, float32 (b, dimension).
 
-    `key` names everything that the features depend on besides the photo.
+    `key` names everything that the features depend on besides the photo. The engine is not part
+    of it: engines give the same values to a few millionths.
     """
 
     name: str
     size: int
     dimension: int
     key: str
-    _forward: Callable[[np.ndarray], Any]
+    _maps: Maps
 
     def __call__(self, photos: np.ndarray) -> np.ndarray:
-        return self._forward(photos).numpy()
+        return pool_regions(self._maps(photos))
 
 
 def feature_layer(size: int) -> str:
@@ -57,35 +54,19 @@ def cache_key(weights_digest: str, size: int) -> str:
     return f"vgg16-{weights_digest}-{size}px-bicubic-{feature_layer(size)}-{_REGIONS}regions"
 
 
-def vgg16(weights: Weights, size: int) -> Backbone:
-    """Build `keras.applications.VGG16` with the given weights, up to the layer for this size.
+def vgg16(weights: Weights, size: int, engine: Engine = "auto") -> Backbone:
+    """Build VGG16 with the given weights, up to the layer for this size. Raises WeightsError."""
+    maps = vgg16_maps(weights, size, feature_layer(size), engine)
+    return Backbone("vgg16", size, feature_dimension(size), cache_key(weights.digest, size), maps)
 
-    Features are the square roots of a layer averaged over five regions (whole, top, middle,
-    bottom, centre); the layer's values are never negative, so the roots need no sign.
+
+def pool_regions(maps: np.ndarray) -> np.ndarray:
+    """Square roots of five regional means, float32 (b, 5 channels), of maps (b, side, side, c).
+
+    A pooling layer's values are never negative, so the roots need no sign.
     """
-    with _quiet():
-        import keras
-        import tensorflow as tf
-
-    shape = (size, size, 3)
-    network = keras.applications.VGG16(weights=None, include_top=False, input_shape=shape)
-    _set_weights(network, weights)
-    layer = feature_layer(size)
-    trunk = keras.Model(network.input, network.get_layer(layer).output)
-
-    @tf.function(input_signature=[tf.TensorSpec((None, *shape), tf.uint8)])
-    def forward(photos: Any) -> Any:
-        inputs = keras.applications.vgg16.preprocess_input(tf.cast(photos, tf.float32))
-        maps = trunk(inputs, training=False)
-        pooled = [
-            tf.reduce_mean(maps[:, rows, columns], axis=(1, 2))
-            for rows, columns in _regions(maps.shape[1])
-        ]
-        return tf.sqrt(tf.concat(pooled, axis=1))
-
-    return Backbone(
-        "vgg16", size, feature_dimension(size), cache_key(weights.digest, size), forward
-    )
+    means = [maps[:, rows, columns].mean(axis=(1, 2)) for rows, columns in _regions(maps.shape[1])]
+    return np.sqrt(np.concatenate(means, axis=1))
 
 
 def _regions(side: int) -> list[tuple[slice, slice]]:
@@ -94,30 +75,3 @@ def _regions(side: int) -> list[tuple[slice, slice]]:
     top, bottom = slice(0, -(-side // 3)), slice(2 * side // 3, side)
     middle = slice(side // 3, -(-2 * side // 3))
     return [(whole, whole), (top, whole), (middle, whole), (bottom, whole), (middle, middle)]
-
-
-def _set_weights(network: Any, weights: Weights) -> None:
-    layers = {name.partition("/")[0] for name in weights.tensors}
-    expected = {layer.name for layer in network.layers if layer.weights}
-    if layers != expected:
-        raise WeightsError(
-            f"The weights from {weights.source} are for {len(layers)} layers, expected VGG16's "
-            f"{len(expected)}. Use find_weights."
-        )
-    for name in layers:
-        tensors = [weights.tensors[f"{name}/kernel"], weights.tensors[f"{name}/bias"]]
-        network.get_layer(name).set_weights(tensors)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Drop what TensorFlow's libraries write to descriptor 2 while loading; no setting stops it."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
