@@ -1,10 +1,11 @@
 """VGG16 as a function from photos to features, whatever engine runs it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from al_fashion.models.engines import Engine, Maps, vgg16_maps
+from al_fashion.models.engines import Engine, vgg16_maps
 from al_fashion.models.weights import Weights
 
 SMALLEST_SIZE = 32
@@ -26,10 +27,10 @@ class Backbone:
     size: int
     dimension: int
     key: str
-    _maps: Maps
+    _features: Callable[[np.ndarray], np.ndarray]
 
     def __call__(self, photos: np.ndarray) -> np.ndarray:
-        return pool_regions(self._maps(photos))
+        return self._features(photos)
 
 
 def feature_layer(size: int) -> str:
@@ -57,16 +58,24 @@ def cache_key(weights_digest: str, size: int) -> str:
 def vgg16(weights: Weights, size: int, engine: Engine = "auto") -> Backbone:
     """Build VGG16 with the given weights, up to the layer for this size. Raises WeightsError."""
     maps = vgg16_maps(weights, size, feature_layer(size), engine)
-    return Backbone("vgg16", size, feature_dimension(size), cache_key(weights.digest, size), maps)
+    key = cache_key(weights.digest, size)
+
+    def features(photos: np.ndarray) -> np.ndarray:
+        return pool_regions(maps(photos))
+
+    return Backbone("vgg16", size, feature_dimension(size), key, features)
 
 
 def pool_regions(maps: np.ndarray) -> np.ndarray:
-    """Square roots of five regional means, float32 (b, 5 channels), of maps (b, side, side, c).
-
-    A pooling layer's values are never negative, so the roots need no sign.
-    """
+    """Signed square roots of five regional means, float32 (b, 5 c), of maps (b, side, side, c)."""
     means = [maps[:, rows, columns].mean(axis=(1, 2)) for rows, columns in _regions(maps.shape[1])]
-    return np.sqrt(np.concatenate(means, axis=1))
+    return signed_roots(np.concatenate(means, axis=1))
+
+
+def signed_roots(values: np.ndarray) -> np.ndarray:
+    """Square roots of the magnitudes with the values' signs, so that no few values dominate."""
+    roots: np.ndarray = np.sign(values) * np.sqrt(np.abs(values))
+    return roots
 
 
 def _regions(side: int) -> list[tuple[slice, slice]]:

@@ -5,6 +5,7 @@ import socket
 import sys
 import threading
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 from al_fashion.errors import DownloadError
@@ -40,13 +41,21 @@ def download(url: str, folder: str, md5: str | None = None) -> Path:
     """
     import keras
 
+    try:
+        with impatience():
+            return Path(keras.utils.get_file(origin=url, cache_subdir=folder, file_hash=md5))
+    except Exception as error:  # Keras raises a bare Exception for most failures
+        raise DownloadError(f"Cannot download {url}: {error}. Try again later.") from error
+
+
+@contextlib.contextmanager
+def impatience() -> Iterator[None]:
+    """Inside, Keras gives up a silent server in time and shows progress on standard error."""
     limit = socket.getdefaulttimeout()
     socket.setdefaulttimeout(PATIENCE)
     try:
         with contextlib.redirect_stdout(sys.stderr):
-            return Path(keras.utils.get_file(origin=url, cache_subdir=folder, file_hash=md5))
-    except Exception as error:  # Keras raises a bare Exception for most failures
-        raise DownloadError(f"Cannot download {url}: {error}. Try again later.") from error
+            yield
     finally:
         socket.setdefaulttimeout(limit)
 

@@ -30,7 +30,9 @@ def choose_engine(asked: Engine, size: int) -> Engine:
     """`keras` or `ncnn` for photos of `size` pixels a side.
 
     Auto is ncnn on a CPU where it is installed and the photos are large enough to gain by it:
-    whole passes took 0.44 of Keras's time at 224 px, 0.68 at 96 px, 1.3 at 48 px. Loads neither. Raises WeightsError where ncnn is asked for and not installed.
+    whole passes took 0.44 of Keras's time at 224 px, 0.68 at 96 px, 1.3 at 48 px. Loads neither.
+
+    Raises WeightsError where ncnn is asked for and not installed.
     """
     installed = importlib.util.find_spec("ncnn") is not None
     if asked == "ncnn" and not installed:
