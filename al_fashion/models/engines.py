@@ -82,7 +82,7 @@ def _keras_maps(weights: Weights, size: int, layer: str) -> Maps:
 
 
 def _ncnn_maps(weights: Weights, size: int, layer: str) -> Maps:
-    import ncnn  # type: ignore[import-untyped]
+    import ncnn
 
     convolutions, text = _ncnn_network(layer)
     network = ncnn.Net()
