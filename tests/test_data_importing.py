@@ -383,6 +383,7 @@ read, seen = images.read_content, []
 def slow(path):
     seen.append(path)
     if len(seen) > 10:
+        time.sleep(0.5)  # until the two batches before are written
         wait()
     return read(path)
 images.read_content = slow
@@ -394,10 +395,10 @@ Config.save = lambda self, folder: wait()
 }
 
 SCRIPT = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 def wait():
-    print("ready", flush=True)
+    os.write(1, b"ready\\n")
     time.sleep(60)
 {phase}
 from al_fashion.data.importing import import_photos

@@ -1,5 +1,7 @@
 """Rounds on a real workspace; only the backbone's features are made up."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -252,3 +254,57 @@ def test_none_of_these_counts_as_labelled_and_trains_nothing(known: Known) -> No
     result = run_round(known.workspace, RoundOptions(batch=6, evaluated=0))
     assert (result.labelled, result.accuracy) == (6, None)
     assert not np.isnan(result.seconds)
+
+
+KILLED_AT = {
+    "training": "al_fashion.loop.rounds.train = lambda *_: wait()",
+    "selecting": "al_fashion.loop.rounds.select = lambda *_: wait()",
+    "recording": "al_fashion.loop.rounds.record_round = lambda *_: wait()",
+}
+ROUND_SCRIPT = """
+import os, sys, time
+import subprocess
+import sys
+from pathlib import Path
+import al_fashion.loop.rounds
+from al_fashion.loop.rounds import RoundOptions, run_round
+from al_fashion.models.cache import FeatureCache
+from al_fashion.workspace import Workspace
+def wait():
+    os.write(1, b"ready\\n")
+    time.sleep(60)
+workspace = Workspace.open(Path(sys.argv[1]))
+table = FeatureCache(workspace.features / "made-up", 16).open()
+al_fashion.loop.rounds.features_of = lambda *_: (table, "made-up")
+{phase}
+run_round(workspace, RoundOptions(batch=10, evaluated=0))
+"""
+
+
+@pytest.mark.parametrize("phase", KILLED_AT)
+def test_a_killed_round_is_done_by_the_same_call(
+    known: Known, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, phase: str
+) -> None:
+    run_round(known.workspace, RoundOptions(batch=10, evaluated=0))
+    answer_all(known)
+    process = subprocess.Popen(
+        [sys.executable, "-c", ROUND_SCRIPT.format(phase=KILLED_AT[phase]), known.workspace.folder],
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    process.kill()
+    assert process.wait() == -9
+    with reading(known.workspace.engine) as session:
+        assert list(session.scalars(select(Round.id))) == [1]
+        assert queue_counts(session)["open"] == 0
+    again = run_round(known.workspace, RoundOptions(batch=10, evaluated=0))
+    assert (again.round, again.labelled, again.queued) == (2, 10, 10)
+
+    undisturbed = make_workspace(tmp_path / "undisturbed")
+    use_features(monkeypatch, undisturbed)
+    run_round(undisturbed.workspace, RoundOptions(batch=10, evaluated=0))
+    answer_all(undisturbed)
+    assert run_round(undisturbed.workspace, RoundOptions(batch=10, evaluated=0)).accuracy == (
+        again.accuracy
+    )
