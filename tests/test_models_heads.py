@@ -104,3 +104,19 @@ def test_learner_lets_a_strategys_error_through() -> None:
     with pytest.raises(RuntimeError, match="broken strategy"):
         learner.query(np.zeros((3, 2)))
     assert len(calls) == 1
+
+
+def test_none_of_these_is_predicted_where_it_was_answered_and_nowhere_else() -> None:
+    features, targets = blobs(5)
+    nothing = targets[:, 2] > 0
+    with_none = np.where(nothing[:, None], 0, targets)[:, :2]
+    head = LinearHead().fit(features[:200], with_none[:200])
+    assert (head.predict(features[200:]).any(axis=1) == ~nothing[200:]).mean() > 0.9
+
+    # Twelve labels and thirty photos: no label is sure, but every photo had one.
+    rng = np.random.default_rng(0)
+    many = np.eye(12)[rng.integers(0, 12, 30)]
+    unsure = LinearHead(penalty=10.0).fit(rng.normal(size=(30, 5)), many)
+    fresh = rng.normal(size=(50, 5))
+    assert (unsure.predict_proba(fresh) < 0.5).any(axis=1).all()
+    assert unsure.predict(fresh).any(axis=1).all()

@@ -42,6 +42,30 @@ def test_a_batch_by_keyboard(page: Page, tmp_path: Path) -> None:
     assert [row.labels for row in answers] == [[1], [2, 3], [], [], [1]]
 
 
+def test_fast_fingers_never_see_the_end_before_it(page: Page, tmp_path: Path) -> None:
+    workspace = queued_workspace(tmp_path, LABELS, photos=60)
+    problems: list[str] = []
+    page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
+    page.add_init_script(
+        """addEventListener("DOMContentLoaded", () => {
+          window.ends = 0;
+          new MutationObserver(() => { if (!document.getElementById("empty").hidden) ends++; })
+            .observe(document.getElementById("empty"), { attributes: true });
+        });"""
+    )
+    with serving(workspace) as url:
+        page.goto(url)
+        for _ in range(20):
+            page.keyboard.press("n")
+        expect(page.locator("#state")).to_have_text("Saved")
+        page.wait_for_function("Object.values(localStorage).every((value) => value === '[]')")
+        expect(page.locator("#photo")).to_be_visible()
+        assert page.evaluate("ends") == 0
+    kept = stored(workspace)
+    assert len(kept) == len({row.image_id for row in kept}) > 2
+    assert problems == []
+
+
 def test_back_corrects_the_previous_answer(page: Page, tmp_path: Path) -> None:
     workspace = queued_workspace(tmp_path, LABELS)
     with serving(workspace) as url:

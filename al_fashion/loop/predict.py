@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from al_fashion.data.images import UnreadablePhoto, decode
 from al_fashion.errors import SourceError, WorkspaceError
 from al_fashion.loop.features import FeatureOptions, features_of_pixels
-from al_fashion.models.heads import choose_labels, load_head
+from al_fashion.models.heads import load_head
 from al_fashion.workspace import Workspace
 
 
@@ -35,8 +35,8 @@ def predict_files(
     """
     head, names, key = load_head(newest_model(workspace))
     photos = [_pixels(path) for path in paths]
-    proba = head.predict_proba(features_of_pixels(photos, key, options))
-    chosen = choose_labels(proba, head.exclusive)
+    features = features_of_pixels(photos, key, options)
+    proba, chosen = head.predict_proba(features), head.predict(features)
     return [
         {
             "image": str(path),

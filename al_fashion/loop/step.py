@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 import strategies
 from al_fashion.loop.learner import Learner
-from al_fashion.models.heads import LinearHead, choose_labels
+from al_fashion.models.heads import LinearHead
 from al_fashion.stats.metrics import evaluate_predictions
 from al_fashion.types import Evaluation
 
@@ -66,10 +66,10 @@ def evaluate(learner: Learner | None, data: RoundData) -> Evaluation | None:
     """The learner on the answered held-out photos; None while too few are answered."""
     if learner is None or len(data.heldout) < MIN_EVALUATED:
         return None
-    proba = learner.predict_proba(np.asarray(data.features[data.heldout]))
+    features = np.asarray(data.features[data.heldout])
     return evaluate_predictions(
-        proba,
-        choose_labels(proba, data.exclusive),
+        learner.predict_proba(features),
+        learner.predict(features),
         data.truth,
         data.groups,
         data.labels,

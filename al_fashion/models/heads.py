@@ -35,8 +35,8 @@ class LinearHead(ClassifierMixin, BaseEstimator):
     def fit(self, X: NDArray[np.floating], y: NDArray[np.floating]) -> "LinearHead":
         """Fit to features (n, d) and soft targets (n, C) in [0, 1].
 
-        In exclusive use a row of zeros ('none of these') has nothing to teach and is left out;
-        at least one row must have a label.
+        A row of zeros says 'none of these'. In exclusive use it has nothing to teach and is left
+        out, and at least one row must have a label; else it is learned like a label of its own.
         """
         features, targets = np.asarray(X, np.float64), np.asarray(y, np.float64)
         if self.exclusive:
@@ -44,6 +44,8 @@ class LinearHead(ClassifierMixin, BaseEstimator):
             features, targets = features[some], targets[some]
             targets = targets / targets.sum(axis=1, keepdims=True)
         self.classes_ = np.arange(targets.shape[1])
+        if not self.exclusive:
+            targets = np.column_stack([targets, 1 - targets.max(axis=1)])
         self.centre_ = features.mean(axis=0)
         spread = np.sqrt(((features - self.centre_) ** 2).sum(axis=1).mean())
         self.scale_ = max(float(spread), 1e-12)
@@ -59,7 +61,7 @@ class LinearHead(ClassifierMixin, BaseEstimator):
         self.weights_ = basis @ weights
 
     def decision(self, X: NDArray[np.floating]) -> Floats:
-        """(n, C) log-odds."""
+        """(n, C) log-odds; where labels do not exclude each other, 'none of these' is column C."""
         folded = self.weights_ / self.scale_
         shift = self.bias_ - self.centre_ @ folded
         return np.asarray(X @ folded.astype(X.dtype) + shift, np.float64)
@@ -67,11 +69,20 @@ class LinearHead(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: NDArray[np.floating]) -> Floats:
         """(n, C) float64 probabilities; rows add up to 1 in exclusive use only."""
         values = self.decision(X)
-        return softmax(values, axis=1) if self.exclusive else expit(values)
+        return softmax(values, axis=1) if self.exclusive else expit(values[:, :-1])
 
     def predict(self, X: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """(n, C) bool labels."""
-        return choose_labels(self.predict_proba(X), self.exclusive)
+        """(n, C) bool: the most probable label in exclusive use, else all of at least one half.
+
+        Where no label reaches one half, the most probable one stands alone unless 'none of
+        these' is more probable still: after few answers hardly any label would reach it.
+        """
+        values = self.decision(X)
+        best = np.eye(values.shape[1], dtype=bool)[values.argmax(axis=1)]
+        if self.exclusive:
+            return best
+        likely = values[:, :-1] >= 0
+        return np.where(likely.any(axis=1, keepdims=True), likely, best[:, :-1])
 
     def save(self, path: Path, labels: list[str], key: str) -> None:
         """Write the head as an .npz file, with its labels and its features' key."""
@@ -98,20 +109,13 @@ def load_head(path: Path) -> tuple[LinearHead, list[str], str]:
             head.weights_ = saved["weights"].astype(np.float64)
             head.bias_, head.centre_ = saved["bias"], saved["centre"]
             head.scale_ = float(saved["scale"])
-            return head, [str(name) for name in saved["labels"]], str(saved["key"])
+            names = [str(name) for name in saved["labels"]]
+            head.classes_ = np.arange(len(names))
+            return head, names, str(saved["key"])
     except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise WorkspaceError(
             f"Cannot read the model {path}: {error}. Train it anew with `al-fashion round`."
         ) from error
-
-
-def choose_labels(proba: Floats, exclusive: bool) -> NDArray[np.bool_]:
-    """(n, C) bool: the most probable label in exclusive use, else all of at least one half."""
-    if not exclusive:
-        return proba >= 0.5
-    chosen = np.zeros(proba.shape, dtype=bool)
-    chosen[np.arange(len(proba)), proba.argmax(axis=1)] = True
-    return chosen
 
 
 def _row_space(centred: Floats) -> Floats:

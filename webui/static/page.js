@@ -44,7 +44,8 @@ function preload(next) {
 function show(next) {
   current = next;
   work.hidden = !next;
-  empty.hidden = Boolean(next);
+  // While answers are on their way, more photos may be too.
+  empty.hidden = Boolean(next) || pending().length > 0;
   document.getElementById("correcting")?.remove();
   document.getElementById("back").href = "/previous";
   delete work.dataset.correcting;
@@ -71,7 +72,7 @@ function refill(photos) {
   if (current) known.add(current.query_id);
   queue = photos.filter((next) => !known.has(next.query_id));
   preload(queue[0]);
-  if (!current && queue.length) show(queue.shift());
+  if (!current) show(queue.shift() || null);
 }
 
 async function fetchNext() {
