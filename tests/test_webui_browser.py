@@ -70,10 +70,12 @@ def test_back_corrects_the_previous_answer(page: Page, tmp_path: Path) -> None:
     workspace = queued_workspace(tmp_path, LABELS)
     with serving(workspace) as url:
         page.goto(url)
-        page.keyboard.press("1")
-        page.keyboard.press("Enter")
-        page.keyboard.press("2")
-        page.keyboard.press("Enter")
+        for key in ("1", "2"):
+            page.wait_for_load_state("networkidle")
+            picture = page.locator("#photo").get_attribute("src")
+            page.keyboard.press(key)
+            page.keyboard.press("Enter")
+            expect(page.locator("#photo")).not_to_have_attribute("src", str(picture))
         page.keyboard.press("z")
         expect(page.locator("#correcting")).to_be_visible()
         expect(page.locator("input[value=pullover]")).to_be_checked()
