@@ -248,6 +248,16 @@ def test_status_and_report_after_two_rounds(known: Known, tmp_path: Path) -> Non
     assert "http-equiv" not in text and 'src="http' not in text
 
 
+def test_the_report_shows_what_was_asked_last_however_it_was_answered(
+    known: Known, tmp_path: Path
+) -> None:
+    run_round(known.workspace, RoundOptions(batch=6, evaluated=0))
+    answer_as_oracle(known.workspace)
+    write_report(known.workspace, tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert text.count("<figure>") == 6 and "oracle; usdm" in text
+
+
 def test_none_of_these_counts_as_labelled_and_trains_nothing(known: Known) -> None:
     run_round(known.workspace, RoundOptions(batch=6, evaluated=0))
     answer_all(known, kind="none")

@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image as Pillow
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from al_fashion.data.images import read_pixels
@@ -65,13 +65,19 @@ def _confusion(newest: dict[str, Any] | None, names: list[str]) -> str | None:
 
 
 def _asked_last(session: Session) -> list[dict[str, Any]]:
-    """The photos asked last that were answered, newest first."""
+    """The photos asked last that were answered, newest first, each labeller's last word.
+
+    An answer that came another way than the page (`answers import`, the oracle) counts too.
+    """
     names = {label.id: label.name for label in labels(session)}
+    corrected = select(Answer.supersedes).where(Answer.supersedes.is_not(None))
+    newest_query = select(func.max(Query.id)).group_by(Query.image_id)
     rows = session.execute(
         select(Answer, Labeller.name, Round.strategy, Query.purpose)
         .join(Labeller)
-        .join(Query, Query.id == Answer.query_id)
+        .join(Query, Query.image_id == Answer.image_id)
         .join(Round, Round.id == Query.round_id)
+        .where(Answer.id.not_in(corrected), Query.id.in_(newest_query))
         .order_by(Answer.id.desc())
         .limit(PHOTOS_SHOWN)
     ).all()
