@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from strategies.base import Pool, Selection, check, row_chunks
+from strategies.registry import strategy
 
 EXACT_VALUES = 2**26
 """Feature values kept in memory as they are (256 MB); more are projected first."""
@@ -18,6 +19,11 @@ SEED_SAMPLE = 10_000
 SEED_CLUSTERS = 500
 
 
+@strategy(
+    "kcenter",
+    "Farthest from all photos labelled (greedy k-center; Sener and Savarese, ICLR 2018).",
+    diverse=True,
+)
 def kcenter(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection:
     """Greedy k-center: each pick is the candidate farthest from all labelled and picked photos.
 
@@ -36,6 +42,11 @@ def kcenter(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection:
     return Selection(pool.candidates[chosen], distances, info)
 
 
+@strategy(
+    "kmeans",
+    "Nearest to each k-means centroid, a diverse seed set (mini-batch; Sculley, WWW 2010).",
+    diverse=True,
+)
 def kmeans(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection:
     """The photo nearest to each of k k-means centroids, largest cluster first.
 

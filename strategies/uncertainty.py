@@ -8,6 +8,7 @@ import numpy as np
 
 from strategies.base import Pool, Selection, check, top_k
 from strategies.diversity import diverse_seed
+from strategies.registry import strategy
 
 
 def margin_scores(proba: np.ndarray, multilabel: bool = False) -> np.ndarray:
@@ -35,6 +36,11 @@ def normalised_entropy(proba: np.ndarray, multilabel: bool = False) -> np.ndarra
     return _plogp(p).sum(axis=1) / np.log(p.shape[1])
 
 
+@strategy(
+    "margin",
+    "Smallest gap between the two likeliest classes (Scheffer et al., IDA 2001).",
+    uses_uncertainty=True,
+)
 def margin(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection:
     """The k candidates with the highest `margin_scores`; before there is a model, a diverse seed.
 
@@ -43,6 +49,11 @@ def margin(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection:
     return _most_uncertain(pool, k, margin_scores, rng)
 
 
+@strategy(
+    "entropy",
+    "Highest entropy of the model's probabilities (Shannon 1948).",
+    uses_uncertainty=True,
+)
 def entropy(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection:
     """The k candidates with the highest `normalised_entropy`; before there is a model, a seed.
 
