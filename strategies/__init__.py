@@ -33,7 +33,10 @@ __all__ = [
 
 MODULES = (
     "baseline",
+    "coverage",
     "diversity",
+    "gradients",
+    "typical",
     "uncertainty",
     "usdm",
 )
