@@ -33,7 +33,10 @@ __all__ = [
 
 MODULES = (
     "baseline",
+    "committee",
     "diversity",
+    "label_counts",
+    "multilabel",
     "uncertainty",
     "usdm",
 )
