@@ -23,6 +23,8 @@ BATCHBALD_LARGEST = 10
 """Most photos of a BatchBALD batch: the outcomes of a batch multiply with every photo."""
 BATCHBALD_STATES = 2_000
 """Joint outcomes of a batch that BatchBALD keeps; where there are more, so many are drawn."""
+BATCHBALD_CANDIDATES = 1_000
+"""Candidates that BatchBALD looks at: those that tell most each for itself."""
 
 
 @strategy(
@@ -115,9 +117,10 @@ def batchbald(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection:
 
     Greedy in the mutual information of the batch's joint answer and the member, in nats; the score
     is a photo's gain. Gains only shrink (the information is submodular), so a photo is looked at
-    again only when its last gain would win: exact, as long as the batch has at most
-    BATCHBALD_STATES joint outcomes; beyond, so many are drawn (`info["states"]`). The labels of a
-    multi-label photo count as independent of each other given a member and the batch so far.
+    again only when its last gain would win: exact among the BATCHBALD_CANDIDATES best of `bald`, as
+    long as the batch has at most BATCHBALD_STATES joint outcomes; beyond, so many are drawn
+    (`info["states"]`). The labels of a multi-label photo count as independent of each other given
+    the batch so far.
     Source: Kirsch, van Amersfoort and Gal, BatchBALD, NeurIPS 2019.
     Raises StrategyError for more than 10 photos or without members, and what `base.check` raises.
     """
@@ -130,8 +133,8 @@ def batchbald(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection:
     if _cold(pool):
         return diverse_seed(pool, k, rng)
     alone = _scores(pool, _mutual_information) * _questions(pool)
-    order = rng.permutation(len(alone))
-    heap = [(-alone[position], int(place), 0) for place, position in enumerate(order)]
+    order = top_k(alone, min(len(alone), BATCHBALD_CANDIDATES), rng)
+    heap = [(-alone[position], place, 0) for place, position in enumerate(order)]
     heapq.heapify(heap)
     states = np.full((1, len(_members(pool))), 1.0 / len(_members(pool)))
     chosen: list[int] = []
