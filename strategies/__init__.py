@@ -33,9 +33,12 @@ __all__ = [
 
 MODULES = (
     "baseline",
+    "committee",
     "coverage",
     "diversity",
     "gradients",
+    "label_counts",
+    "multilabel",
     "typical",
     "uncertainty",
     "usdm",
