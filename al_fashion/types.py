@@ -10,7 +10,7 @@ Purpose = Literal["train", "evaluate"]
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its interval: `value`, `low` and `high` are shares in [0, 1]."""
+    """An estimate with its interval; a share in [0, 1] unless its name says otherwise."""
 
     value: float
     low: float
