@@ -18,12 +18,18 @@ class Config:
     """`database` is an SQLAlchemy URL; "" is the SQLite file inside the workspace.
 
     `input_size` is in pixels; 0 lets the first import choose by the photos' own size.
+    `overlap` people at most answer each photo. A share `check_share` of the photos a labeller
+    sees are checks, whose right answer an owner has given. With `show_guess` the page tells
+    what the model thinks before the answer, else after it.
     """
 
     database: str = ""
     input_size: int = 0
     strategy: str = "usdm"
     batch: int = 20
+    overlap: int = 1
+    check_share: float = 0.0
+    show_guess: bool = False
 
     def save(self, folder: Path) -> None:
         """Write the file whole or not at all."""
@@ -57,4 +63,11 @@ def _checked(path: Path, values: dict[str, Any]) -> Config:
         if type(value) is not type(defaults[name]):
             expected = type(defaults[name]).__name__
             raise WorkspaceError(f"{path}: {name} = {value!r}, expected a {expected}.")
+    _check_range(path, "overlap", values, 1, 25)
+    _check_range(path, "check_share", values, 0.0, 0.5)
     return Config(**values)
+
+
+def _check_range(path: Path, name: str, values: dict[str, Any], low: float, high: float) -> None:
+    if name in values and not low <= values[name] <= high:
+        raise WorkspaceError(f"{path}: {name} = {values[name]}, expected {low} to {high}.")

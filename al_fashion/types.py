@@ -4,7 +4,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Split = Literal["pool", "heldout", "audit"]
-AnswerKind = Literal["labels", "none", "skip"]
+AnswerKind = Literal["labels", "none", "cannot_tell", "skip", "undo"]
+SkipReason = Literal["broken", "ambiguous", "sensitive", "not_in_list"]
 Purpose = Literal["train", "evaluate"]
 
 
@@ -55,6 +56,16 @@ class QueuedPhoto:
     """One query as a labeller sees it; nothing of the model's guess is in it."""
 
     query_id: int
+    image_id: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class LeasedPhoto:
+    """A photo given to one labeller to answer; `token` is good for this person alone."""
+
+    token: str
     image_id: str
     width: int
     height: int

@@ -219,4 +219,5 @@ def _record(
         path = workspace.models / f"round-{result.round}.npz"
         learner.estimator.save(path, plan.labels, key)
     with writing(workspace.engine) as session:
-        record_round(session, result, evaluation, queued, {"features": key})
+        overlap = workspace.config.overlap
+        record_round(session, result, evaluation, queued, {"features": key}, overlap)

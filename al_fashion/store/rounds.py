@@ -1,6 +1,6 @@
 """Finished rounds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -24,8 +24,10 @@ def record_round(
     evaluation: Evaluation | None,
     photos: Sequence[tuple[str, Purpose, float | None]],
     info: dict[str, Any],
+    overlap: int = 1,
+    guesses: Mapping[str, dict[str, Any]] | None = None,
 ) -> None:
-    """Add a round and its queries."""
+    """Add a round and its queries; see `enqueue`."""
     session.add(
         Round(
             id=result.round,
@@ -39,7 +41,7 @@ def record_round(
         )
     )
     session.flush()
-    enqueue(session, result.round, photos)
+    enqueue(session, result.round, photos, overlap, guesses)
 
 
 def rounds(session: Session) -> list[Round]:
