@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from al_fashion.config import FILE_NAME
+from al_fashion.config import FILE_NAME, Config, load_config
 from al_fashion.errors import AlFashionError
 from al_fashion.workspace import Workspace
 
@@ -20,7 +20,7 @@ def run_checks(folder: Path, weights: Path | None, *, verify_weights: bool) -> l
     checks: list[tuple[str, Callable[[], str]]] = [
         ("Python", _python),
         ("disk", lambda: _disk(folder)),
-        ("weights", lambda: _weights(weights, verify_weights)),
+        ("weights", lambda: _weights(folder, weights, verify_weights)),
     ]
     if (folder / FILE_NAME).exists():
         checks += [
@@ -54,10 +54,13 @@ def _disk(folder: Path) -> str:
     return text
 
 
-def _weights(path: Path | None, verify: bool) -> str:
-    from al_fashion.models.weights import find_weights
+def _weights(folder: Path, path: Path | None, verify: bool) -> str:
+    """Of the workspace's backbone, VGG16 where there is no workspace."""
+    from al_fashion.loop.features import settings_of
+    from al_fashion.models.planned import weights_source
 
-    return find_weights(path, verify=verify).source
+    config = load_config(folder) if (folder / FILE_NAME).exists() else Config()
+    return weights_source(settings_of(config), path, verify=verify)
 
 
 def _database(folder: Path) -> str:

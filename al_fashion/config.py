@@ -3,7 +3,7 @@
 import tomllib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import tomli_w
 
@@ -17,14 +17,21 @@ FILE_NAME = "al_fashion.toml"
 class Config:
     """`database` is an SQLAlchemy URL; "" is the SQLite file inside the workspace.
 
-    `input_size` is in pixels; 0 lets the first import choose by the photos' own size.
+    `backbone` is vgg16, a network of keras.applications or the path of a .keras file; `layers`
+    are joined to the features, none leaving the choice to the backbone; `pooling` says what
+    becomes of a layer's map: regions, mean or flat. `input_size` is in pixels; 0 lets the first
+    import choose by the photos' own size. `engine`, for vgg16 alone, is auto, keras or ncnn.
     `overlap` people at most answer each photo. A share `check_share` of the photos a labeller
     sees are checks, whose right answer an owner has given. With `show_guess` the page tells
     what the model thinks before the answer, else after it.
     """
 
     database: str = ""
+    backbone: str = "vgg16"
+    layers: tuple[str, ...] = ()
+    pooling: Literal["regions", "mean", "flat"] = "regions"
     input_size: int = 0
+    engine: Literal["auto", "keras", "ncnn"] = "auto"
     strategy: str = "usdm"
     batch: int = 20
     overlap: int = 1
@@ -56,16 +63,27 @@ def load_config(folder: Path) -> Config:
 
 
 def _checked(path: Path, values: dict[str, Any]) -> Config:
-    defaults = asdict(Config())
+    kinds = get_type_hints(Config)
     for name, value in values.items():
-        if name not in defaults:
-            raise WorkspaceError(f"{path}: unknown setting {name!r}. Known: {', '.join(defaults)}.")
-        if type(value) is not type(defaults[name]):
-            expected = type(defaults[name]).__name__
-            raise WorkspaceError(f"{path}: {name} = {value!r}, expected a {expected}.")
+        if name not in kinds:
+            raise WorkspaceError(f"{path}: unknown setting {name!r}. Known: {', '.join(kinds)}.")
+        expected = _expected(kinds[name], value)
+        if expected:
+            raise WorkspaceError(f"{path}: {name} = {value!r}, expected {expected}.")
     _check_range(path, "overlap", values, 1, 25)
     _check_range(path, "check_share", values, 0.0, 0.5)
-    return Config(**values)
+    layers = {"layers": tuple(values["layers"])} if "layers" in values else {}
+    return Config(**{**values, **layers})
+
+
+def _expected(kind: Any, value: Any) -> str:
+    """What a value should have been; nothing where it is right."""
+    if get_origin(kind) is Literal:
+        return "" if value in get_args(kind) else f"one of {', '.join(get_args(kind))}"
+    if get_origin(kind) is tuple:
+        right = isinstance(value, list) and all(isinstance(each, str) for each in value)
+        return "" if right else "a list of names"
+    return "" if type(value) is kind else f"a {kind.__name__}"
 
 
 def _check_range(path: Path, name: str, values: dict[str, Any], low: float, high: float) -> None:

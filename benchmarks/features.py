@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from al_fashion.data.images import decode
-from al_fashion.models.backbones import feature_dimension, feature_layer, pool_regions, vgg16
+from al_fashion.models.backbones import BackboneSettings, feature_layer, joined, vgg16
 from al_fashion.models.cache import FeatureCache
 from al_fashion.models.engines import choose_engine, quiet, vgg16_maps
 from al_fashion.models.features import compute_features
@@ -76,7 +76,7 @@ def _ours_apart(arguments: argparse.Namespace) -> dict[str, float]:
 def _ours(photos: Path, size: int) -> dict[str, float]:
     weights = find_weights()
     paths = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in photos.iterdir()}
-    backbone = vgg16(weights, size)
+    backbone = vgg16(weights, BackboneSettings(size=size))
     backbone(np.zeros((1, size, size, 3), dtype=np.uint8))
 
     def whole_pass() -> None:
@@ -84,7 +84,7 @@ def _ours(photos: Path, size: int) -> dict[str, float]:
             compute_features(
                 list(paths),
                 lambda image_id: np.asarray(decode(paths[image_id].read_bytes(), "")[0]),
-                FeatureCache(Path(folder), feature_dimension(size)),
+                FeatureCache(Path(folder)),
                 lambda: backbone,
                 size=size,
                 progress=False,
@@ -100,7 +100,7 @@ def _report(size: int, photos: Path, ours: dict[str, float]) -> dict[str, float 
         import keras
         import tensorflow as tf
     weights = find_weights()
-    reference = vgg16_maps(weights, size, feature_layer(size), "keras")
+    reference = vgg16_maps(weights, size, [feature_layer(size)], "keras")
     network = keras.applications.VGG16(weights=None, include_top=False, input_shape=(size, size, 3))
     network.set_weights(list(weights.tensors.values()))
     layer = network.get_layer(feature_layer(size)).output
@@ -146,14 +146,15 @@ def _speed(whole_pass: Callable[[], None], count: int) -> float:
     return count / min(seconds)
 
 
-def _error(reference: Callable[[np.ndarray], np.ndarray], photos: Path, size: int) -> float:
+def _error(reference: Callable[[np.ndarray], list[np.ndarray]], photos: Path, size: int) -> float:
     """max|ours - Keras's| / max|Keras's| of features of identical pixels."""
     files = sorted(photos.iterdir())[:16]
     pixels = np.stack(
         [np.asarray(Image.open(f).convert("RGB").resize((size, size))) for f in files]
     )
-    expected = pool_regions(reference(pixels))
-    return float(np.abs(vgg16(find_weights(), size)(pixels) - expected).max() / expected.max())
+    expected = joined(reference(pixels), "regions")
+    ours = vgg16(find_weights(), BackboneSettings(size=size))(pixels)
+    return float(np.abs(ours - expected).max() / expected.max())
 
 
 def _multiplications(model: object) -> float:

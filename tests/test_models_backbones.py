@@ -13,7 +13,7 @@ import pytest
 from al_fashion.errors import WeightsError
 from al_fashion.models import engines
 from al_fashion.models import weights as weights_module
-from al_fashion.models.backbones import cache_key, feature_dimension, feature_layer, vgg16
+from al_fashion.models.backbones import BackboneSettings, Pooling, cache_key, feature_layer, vgg16
 from al_fashion.models.engines import Engine, choose_engine, vgg16_maps
 from al_fashion.models.weights import KERAS_MD5, KERAS_URL, SHAPES, Weights, load_weights
 
@@ -28,24 +28,34 @@ def imagenet() -> Weights:
 
 
 @pytest.mark.parametrize(
-    ("size", "layer", "dimension"),
+    ("size", "layer"),
     [
-        (224, "block5_pool", 2560),
-        (96, "block5_pool", 2560),
-        (95, "block4_pool", 2560),
-        (48, "block4_pool", 2560),
-        (32, "block3_pool", 1280),
+        (224, "block5_pool"),
+        (96, "block5_pool"),
+        (95, "block4_pool"),
+        (48, "block4_pool"),
+        (32, "block3_pool"),
     ],
 )
-def test_the_size_decides_the_layer(size: int, layer: str, dimension: int) -> None:
+def test_the_size_decides_the_layer(size: int, layer: str) -> None:
     assert feature_layer(size) == layer
-    assert feature_dimension(size) == dimension
 
 
 def test_the_key_differs_with_all_that_features_depend_on() -> None:
-    keys = {cache_key(digest, size) for digest in ("aaaa", "bbbb") for size in (32, 48, 224)}
-    assert len(keys) == 6
+    settings = [
+        BackboneSettings(size=32),
+        BackboneSettings(size=48),
+        BackboneSettings(size=48, pooling="mean"),
+        BackboneSettings(size=48, layers=("block4_pool", "block5_pool")),
+    ]
+    keys = {cache_key(digest, each) for digest in ("aaaa", "bbbb") for each in settings}
+    assert len(keys) == 8
     assert all("/" not in key for key in keys)
+
+
+def test_the_key_of_the_default_is_that_of_earlier_workspaces() -> None:
+    key = cache_key("aaaa", BackboneSettings(size=96))
+    assert key == "vgg16-aaaa-96px-bicubic-block5_pool-5regions"
 
 
 def test_too_small_a_size_is_refused() -> None:
@@ -84,14 +94,14 @@ def test_features_are_keras_maps_pooled_by_hand(
     ]
     expected = np.sqrt(np.concatenate([region.mean(axis=(1, 2)) for region in regions], axis=1))
 
-    backbone = vgg16(imagenet, size, engine)
+    backbone = vgg16(imagenet, BackboneSettings(size=size), engine)
     features = backbone(photos)
     assert features.dtype == np.float32
     assert features.shape == (5, backbone.dimension)
     allowed = 1e-4 * expected.max()  # relative to the largest: roots widen what is near zero
     np.testing.assert_allclose(features, expected, rtol=0, atol=allowed)
     np.testing.assert_allclose(backbone(photos[:1]), features[:1], rtol=0, atol=allowed)
-    assert backbone.key == cache_key(imagenet.digest, size)
+    assert backbone.key == cache_key(imagenet.digest, BackboneSettings(size=size))
     assert len(np.unique(features.round(3), axis=0)) == 5
 
 
@@ -119,16 +129,17 @@ def test_the_download_is_the_one_keras_uses() -> None:
 def test_no_layer_is_left_with_random_weights() -> None:
     some = {name: np.zeros(shape, np.float32) for name, shape in list(SHAPES.items())[:24]}
     with pytest.raises(WeightsError, match="12 layers, expected VGG16's 13"):
-        vgg16(Weights("a test", some, "0"), 32)
+        vgg16(Weights("a test", some, "0"), BackboneSettings(size=32))
 
 
 def test_loading_tensorflow_writes_nothing() -> None:
     program = """
         import numpy as np
-        from al_fashion.models.backbones import vgg16
+        from al_fashion.models.backbones import BackboneSettings, vgg16
         from al_fashion.models.weights import SHAPES, Weights
         zeros = {name: np.zeros(shape, np.float32) for name, shape in SHAPES.items()}
-        vgg16(Weights("zeros", zeros, "0"), 32, "keras")(np.zeros((1, 32, 32, 3), np.uint8))
+        backbone = vgg16(Weights("zeros", zeros, "0"), BackboneSettings(size=32), "keras")
+        backbone(np.zeros((1, 32, 32, 3), np.uint8))
     """
     environment = {key: value for key, value in os.environ.items() if not key.startswith("TF_")}
     done = subprocess.run(
@@ -146,10 +157,36 @@ def test_loading_tensorflow_writes_nothing() -> None:
 def test_ncnn_gives_what_keras_gives(imagenet: Weights, size: int, layer: str) -> None:
     pytest.importorskip("ncnn")
     photos = np.random.default_rng(1).integers(0, 256, (2, size, size, 3), dtype=np.uint8)
-    expected = vgg16_maps(imagenet, size, layer, "keras")(photos)
-    found = vgg16_maps(imagenet, size, layer, "ncnn")(photos)
+    expected = vgg16_maps(imagenet, size, [layer], "keras")(photos)[0]
+    found = vgg16_maps(imagenet, size, [layer], "ncnn")(photos)[0]
     assert found.shape == expected.shape == (2, *[size // 2 ** int(layer[5])] * 2, 512)
     assert np.abs(found - expected).max() <= 1e-4 * expected.max()
+
+
+@pytest.mark.parametrize("engine", ["keras", "ncnn"])
+@pytest.mark.parametrize("pooling", ["mean", "flat"])
+def test_layers_are_joined_in_their_order(
+    imagenet: Weights, engine: Engine, pooling: Pooling
+) -> None:
+    if engine == "ncnn":
+        pytest.importorskip("ncnn")
+    layers = ("block5_pool", "block3_conv3", "block4_pool")
+    photos = np.random.default_rng(2).integers(0, 256, (2, 66, 66, 3), dtype=np.uint8)
+    alone = [
+        vgg16(imagenet, BackboneSettings("vgg16", 66, (layer,), pooling), "keras")(photos)
+        for layer in layers
+    ]
+    backbone = vgg16(imagenet, BackboneSettings("vgg16", 66, layers, pooling), engine)
+    expected = np.concatenate(alone, axis=1)
+    assert backbone.dimension == expected.shape[1]
+    # Compared before the roots, which widen what is near zero.
+    allowed = 1e-4 * (expected**2).max()
+    np.testing.assert_allclose(backbone(photos) ** 2, expected**2, rtol=0, atol=allowed)
+
+
+def test_an_unknown_layer_is_refused() -> None:
+    with pytest.raises(WeightsError, match=r"no layer 'block6_pool'.*block5_pool"):
+        cache_key("aaaa", BackboneSettings(layers=("block6_pool",)))
 
 
 def test_ncnn_needs_no_tensorflow() -> None:
@@ -157,10 +194,11 @@ def test_ncnn_needs_no_tensorflow() -> None:
     program = """
         import sys
         import numpy as np
-        from al_fashion.models.backbones import vgg16
+        from al_fashion.models.backbones import BackboneSettings, vgg16
         from al_fashion.models.weights import SHAPES, Weights
         zeros = {name: np.zeros(shape, np.float32) for name, shape in SHAPES.items()}
-        features = vgg16(Weights("zeros", zeros, "0"), 32, "ncnn")(np.zeros((1, 32, 32, 3), "u1"))
+        backbone = vgg16(Weights("zeros", zeros, "0"), BackboneSettings(size=32), "ncnn")
+        features = backbone(np.zeros((1, 32, 32, 3), "u1"))
         print(features.shape, "tensorflow" in sys.modules)
     """
     done = subprocess.run(

@@ -84,12 +84,13 @@ def test_with_nothing_missing_tensorflow_is_not_loaded(cache: FeatureCache) -> N
     program = f"""
         import sys
         from pathlib import Path
-        from al_fashion.models.backbones import cache_key, vgg16
+        from al_fashion.models.backbones import BackboneSettings, cache_key, vgg16
         from al_fashion.models.cache import FeatureCache
         from al_fashion.models.features import compute_features
         cache = FeatureCache(Path({str(cache.folder)!r}), {DIMENSION})
-        cache_key("0" * 12, 48)
-        compute_features(cache.ids(), None, cache, lambda: vgg16(None, 48), size=48)
+        settings = BackboneSettings(size=48)
+        cache_key("0" * 12, settings)
+        compute_features(cache.ids(), None, cache, lambda: vgg16(None, settings), size=48)
         print(len(cache.open().ids), "tensorflow" in sys.modules, "keras" in sys.modules)
     """
     done = subprocess.run(

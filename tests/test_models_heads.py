@@ -5,6 +5,7 @@ import pytest
 
 from al_fashion.errors import WorkspaceError
 from al_fashion.loop.learner import Learner
+from al_fashion.models.backbones import BackboneSettings, cache_key
 from al_fashion.models.heads import LinearHead, load_head
 
 
@@ -65,10 +66,29 @@ def test_soft_label_lies_between() -> None:
 def test_saved_head_predicts_the_same(tmp_path: Path) -> None:
     features, targets = blobs(3)
     head = LinearHead(exclusive=True).fit(features, targets)
-    head.save(tmp_path / "head.npz", ["a", "b", "c"], "key")
-    loaded, labels, key = load_head(tmp_path / "head.npz")
-    assert (labels, key) == (["a", "b", "c"], "key")
-    assert loaded.predict_proba(features) == pytest.approx(head.predict_proba(features), abs=1e-4)
+    backbone = BackboneSettings("resnet50", 96, ("conv4_block6_out", "conv5_block3_out"), "mean")
+    head.save(tmp_path / "head.npz", ["a", "b", "c"], "key", backbone)
+    saved = load_head(tmp_path / "head.npz")
+    assert (saved.labels, saved.key, saved.backbone) == (["a", "b", "c"], "key", backbone)
+    expected = head.predict_proba(features)
+    assert saved.head.predict_proba(features) == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_model_of_the_first_version_says_its_backbone_by_its_key(tmp_path: Path) -> None:
+    """Version 0.1 had VGG16 only and saved no settings."""
+    head = LinearHead(exclusive=True).fit(*blobs(3))
+    key = "vgg16-0123456789ab-48px-bicubic-block4_pool-5regions"
+    head.save(tmp_path / "head.npz", ["a", "b", "c"], key, BackboneSettings())
+    with np.load(tmp_path / "head.npz") as saved:
+        kept = {name: saved[name] for name in saved.files if name != "backbone"}
+    np.savez(tmp_path / "old.npz", **kept)
+    backbone = load_head(tmp_path / "old.npz").backbone
+    assert backbone == BackboneSettings("vgg16", 48, ("block4_pool",), "regions")
+    assert cache_key("0123456789ab", backbone) == key
+
+    np.savez(tmp_path / "odd.npz", **{**kept, "key": np.array("other")})
+    with pytest.raises(WorkspaceError, match="features 'other' are not known"):
+        load_head(tmp_path / "odd.npz")
 
 
 def test_damaged_head_is_refused(tmp_path: Path) -> None:

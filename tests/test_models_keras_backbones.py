@@ -8,7 +8,7 @@ import pytest
 
 from al_fashion.errors import WeightsError
 from al_fashion.models import keras_backbones
-from al_fashion.models.backbones import pool_regions, signed_roots
+from al_fashion.models.backbones import BackboneSettings, joined, signed_roots
 from al_fashion.models.keras_backbones import application_names, keras_backbone
 
 SIZE = 32
@@ -24,6 +24,10 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No cache, no internet."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "none"))
     monkeypatch.setattr(keras_backbones, "answers", lambda _: False)
+
+
+def settings(name: str | Path, *, size: int = SIZE, **more: Any) -> BackboneSettings:
+    return BackboneSettings(str(name), size, **more)
 
 
 def own_network(path: Path, *, channels: int = 3, lambda_layer: bool = False) -> Any:
@@ -60,9 +64,9 @@ def test_a_named_network_uses_its_own_preprocessing(tmp_path: Path, photos: np.n
     )
     network.save_weights(tmp_path / "random.weights.h5")
     inputs = keras.applications.mobilenet_v2.preprocess_input(photos.astype(np.float32))
-    expected = pool_regions(np.asarray(network(inputs, training=False)))
+    expected = joined([np.asarray(network(inputs, training=False))], "regions")
 
-    backbone = keras_backbone("mobilenetv2", SIZE, weights=tmp_path / "random.weights.h5")
+    backbone = keras_backbone(settings("mobilenetv2"), tmp_path / "random.weights.h5")
     features = backbone(photos)
     assert features.shape == (3, backbone.dimension)
     np.testing.assert_allclose(features, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
@@ -72,7 +76,7 @@ def test_a_named_network_uses_its_own_preprocessing(tmp_path: Path, photos: np.n
 @pytest.mark.usefixtures("nowhere")
 def test_without_weights_there_are_no_features() -> None:
     with pytest.raises(WeightsError, match=r"resnet50: weights not available.*--weights FILE"):
-        keras_backbone("resnet50", SIZE)
+        keras_backbone(settings("resnet50"))
 
 
 def test_an_own_file_gives_its_layers_joined(tmp_path: Path, photos: np.ndarray) -> None:
@@ -83,21 +87,22 @@ def test_an_own_file_gives_its_layers_joined(tmp_path: Path, photos: np.ndarray)
     maps = keras.Model(network.inputs[0], network.get_layer("maps").output)
     inputs = photos.astype(np.float32)
     expected = np.concatenate(
-        [pool_regions(np.asarray(maps(inputs))), signed_roots(np.asarray(network(inputs)))], axis=1
+        [joined([np.asarray(maps(inputs))], "regions"), signed_roots(np.asarray(network(inputs)))],
+        axis=1,
     )
-    joined = keras_backbone(str(path), SIZE, layers=["maps", "vector"])
-    assert joined.dimension == 5 * 4 + 6
-    np.testing.assert_allclose(joined(photos), expected, rtol=0, atol=1e-5)
+    both = keras_backbone(settings(path, layers=("maps", "vector")))
+    assert both.dimension == 5 * 4 + 6
+    np.testing.assert_allclose(both(photos), expected, rtol=0, atol=1e-5)
     assert (expected < 0).any()
-    last = keras_backbone(str(path), SIZE)
+    last = keras_backbone(settings(path))
     assert last.dimension == 6
-    assert last.key != joined.key
+    assert last.key != both.key
 
 
 def test_an_own_file_with_code_in_it_is_refused(tmp_path: Path) -> None:
     own_network(tmp_path / "code.keras", lambda_layer=True)
     with pytest.raises(WeightsError, match="without Lambda layers") as caught:
-        keras_backbone(str(tmp_path / "code.keras"), SIZE)
+        keras_backbone(settings(tmp_path / "code.keras"))
     assert "\n" not in str(caught.value)
 
 
@@ -105,19 +110,19 @@ def test_an_own_file_with_code_in_it_is_refused(tmp_path: Path) -> None:
 def test_what_is_not_a_model_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bad.keras").write_bytes(content)
     with pytest.raises(WeightsError, match=r"Cannot load .*bad\.keras"):
-        keras_backbone(str(tmp_path / "bad.keras"), SIZE)
+        keras_backbone(settings(tmp_path / "bad.keras"))
 
 
 def test_wrong_names_and_inputs_are_said(tmp_path: Path) -> None:
     own_network(tmp_path / "own.keras")
     own_network(tmp_path / "grey.keras", channels=1)
     with pytest.raises(WeightsError, match=r"Unknown backbone 'vgg17'.*vgg16"):
-        keras_backbone("vgg17", SIZE)
+        keras_backbone(settings("vgg17"))
     with pytest.raises(WeightsError, match=r"expected one input \(None, 64, 64, 3\)"):
-        keras_backbone(str(tmp_path / "own.keras"), 64)
+        keras_backbone(settings(tmp_path / "own.keras", size=64))
     with pytest.raises(WeightsError, match="expected one input"):
-        keras_backbone(str(tmp_path / "grey.keras"), SIZE)
+        keras_backbone(settings(tmp_path / "grey.keras"))
     with pytest.raises(WeightsError, match=r"no layer 'block9'; its last are .*vector"):
-        keras_backbone(str(tmp_path / "own.keras"), SIZE, layers=["block9"])
+        keras_backbone(settings(tmp_path / "own.keras", layers=("block9",)))
     with pytest.raises(WeightsError, match="No weights file"):
-        keras_backbone("mobilenetv2", SIZE, weights=tmp_path / "absent.weights.h5")
+        keras_backbone(settings("mobilenetv2"), tmp_path / "absent.weights.h5")

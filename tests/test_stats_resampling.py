@@ -55,7 +55,7 @@ def test_the_delta_method_is_as_wide_as_the_bootstrap(measure: type) -> None:
         rows = np.repeat(np.arange(1200), weights.astype(int))
         return measure(predicted[rows], truth[rows], [str(row) for row in rows]).value
 
-    drawn = cluster_bootstrap(weighted, groups, np.random.default_rng(1), repeats=300)
+    drawn = cluster_bootstrap(weighted, groups, np.random.default_rng(1), repeats=300, decisions=3)
     assert found.high - found.low == pytest.approx(drawn.high - drawn.low, rel=0.2)
     assert found.value == pytest.approx(drawn.value)
 

@@ -21,6 +21,13 @@ from al_fashion.workspace import Workspace, create_workspace
 @click.option("--heldout", type=float, default=0.2, show_default=True, help="Share held out.")
 @click.option("--audit", type=float, default=0.1, show_default=True, help="Share kept for audits.")
 @click.option("--database", default="", help="An SQLAlchemy URL; else SQLite in the workspace.")
+@click.option(
+    "--backbone",
+    default="vgg16",
+    show_default=True,
+    metavar="NAME|FILE.keras",
+    help="A network of keras.applications, or a Keras file of your own.",
+)
 @click.option("--input-size", type=click.IntRange(32, 1024), help="Pixels the backbone sees.")
 @click.option("--seed", type=click.IntRange(0), help="Makes all random choices repeatable.")
 def init(
@@ -31,10 +38,12 @@ def init(
     heldout: float,
     audit: float,
     database: str,
+    backbone: str,
     input_size: int | None,
     seed: int | None,
 ) -> None:
     """Make a workspace in FOLDER."""
+    name, own_size = _checked_backbone(backbone)
     create_workspace(
         folder,
         labels.split(","),
@@ -43,9 +52,20 @@ def init(
         heldout=heldout,
         audit=audit,
         seed=seed,
-        config=Config(database=database, input_size=input_size or 0),
+        config=Config(database=database, backbone=name, input_size=input_size or own_size),
     )
     click.echo(f"Made a workspace in {folder}. Next: al-fashion -w {folder} import SOURCE")
+
+
+def _checked_backbone(name: str) -> tuple[str, int]:
+    """(the name as the configuration has it, its own input size or 0). Raises WeightsError."""
+    if name == "vgg16":
+        return name, 0
+    from al_fashion.models.keras_backbones import check_backbone
+
+    size = check_backbone(name)
+    # The workspace may be used from any folder.
+    return str(Path(name).absolute()) if name.endswith(".keras") else name.lower(), size or 0
 
 
 @click.command()

@@ -1,18 +1,20 @@
 """The features a round works on: those in the cache, the others computed first."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from al_fashion.config import Config
 from al_fashion.data.images import read_pixels
 from al_fashion.errors import WorkspaceError
-from al_fashion.models.backbones import Backbone, cache_key, feature_dimension, vgg16
+from al_fashion.models.backbones import BackboneSettings
 from al_fashion.models.cache import FeatureCache, FeatureTable
-from al_fashion.models.features import compute_features
-from al_fashion.models.weights import find_weights
+from al_fashion.models.engines import Engine
+from al_fashion.models.features import compute_features, resize
+from al_fashion.models.planned import PlannedBackbone, plan_backbone
 from al_fashion.store.database import reading
 from al_fashion.store.photos import image_paths
 from al_fashion.workspace import Workspace
@@ -34,43 +36,50 @@ def features_of(
 
     Raises WeightsError, MissingPhotos and WorkspaceError.
     """
-    size = workspace.config.input_size
-    weights = find_weights(options.weights, verify=options.verify_weights)
-    key = cache_key(weights.digest, size)
-    cache = FeatureCache(workspace.features / key, feature_dimension(size))
+    backbone = configured_backbone(workspace.config, options)
+    cache = FeatureCache(workspace.features / backbone.key)
     with reading(workspace.engine) as session:
         paths = image_paths(session, ids)
     compute_features(
         ids,
         lambda image_id: read_pixels(image_id, paths.get(image_id, [])),
         cache,
-        lambda: vgg16(weights, size),
-        size=size,
+        backbone.build,
+        size=backbone.settings.size,
         progress=options.progress,
     )
-    return cache.open(), key
+    return cache.open(), backbone.key
 
 
-def backbone_for(key: str, options: FeatureOptions) -> Callable[[], Backbone]:
-    """What builds the backbone whose features a model was trained on.
+def configured_backbone(config: Config, options: FeatureOptions) -> PlannedBackbone:
+    """The backbone that a workspace's configuration names. Raises WeightsError."""
+    return plan_backbone(
+        settings_of(config), options.weights, verify=options.verify_weights, engine=config.engine
+    )
 
-    Raises WorkspaceError where today's weights are not those of the model.
-    """
-    size = int(key.split("px-")[0].rpartition("-")[2])
-    weights = find_weights(options.weights, verify=options.verify_weights)
-    if cache_key(weights.digest, size) != key:
-        raise WorkspaceError(
-            f"The model was trained on features {key}, these weights give "
-            f"{cache_key(weights.digest, size)}. Use the same --weights as for the round."
-        )
-    return lambda: vgg16(weights, size)
+
+def settings_of(config: Config) -> BackboneSettings:
+    """The part of a configuration that features depend on."""
+    return BackboneSettings(config.backbone, config.input_size, config.layers, config.pooling)
 
 
 def features_of_pixels(
-    photos: Sequence[NDArray[np.uint8]], key: str, options: FeatureOptions
+    photos: Sequence[NDArray[np.uint8]],
+    settings: BackboneSettings,
+    key: str,
+    options: FeatureOptions,
+    engine: Engine = "auto",
 ) -> NDArray[np.float32]:
-    """(n, d) features of photos that are not in the workspace, each (h, w, 3) uint8."""
-    from al_fashion.models.features import resize
+    """(n, d) features of photos that are not in the workspace, each (h, w, 3) uint8.
 
-    backbone = backbone_for(key, options)()
+    `settings` and `key` are those of a model. Raises WorkspaceError where today's weights are
+    not the model's.
+    """
+    planned = plan_backbone(settings, options.weights, verify=options.verify_weights, engine=engine)
+    if planned.key != key:
+        raise WorkspaceError(
+            f"The model was trained on features {key}, these weights give {planned.key}. "
+            "Use the same --weights as for the round."
+        )
+    backbone = planned.build()
     return np.concatenate([backbone(resize(photo, backbone.size)[None]) for photo in photos])

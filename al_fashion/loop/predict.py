@@ -33,9 +33,11 @@ def predict_files(
 
     Raises SourceError for a file that is not a photo, WorkspaceError without a model.
     """
-    head, names, key = load_head(newest_model(workspace))
+    model = load_head(newest_model(workspace))
+    head, names = model.head, model.labels
     photos = [_pixels(path) for path in paths]
-    features = features_of_pixels(photos, key, options)
+    engine = workspace.config.engine
+    features = features_of_pixels(photos, model.backbone, model.key, options, engine)
     proba, chosen = head.predict_proba(features), head.predict(features)
     return [
         {

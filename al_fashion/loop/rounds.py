@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 import strategies
 from al_fashion.errors import QueueError
-from al_fashion.loop.features import FeatureOptions, features_of
+from al_fashion.loop.features import FeatureOptions, features_of, settings_of
 from al_fashion.loop.learner import Learner
 from al_fashion.loop.step import MIN_EVALUATED, RoundData, evaluate, round_generator, select, train
 from al_fashion.models.cache import FeatureTable
@@ -217,7 +217,7 @@ def _record(
     """Save the model first: a round in the database always has its model beside it."""
     if learner is not None:
         path = workspace.models / f"round-{result.round}.npz"
-        learner.estimator.save(path, plan.labels, key)
+        learner.estimator.save(path, plan.labels, key, settings_of(workspace.config))
     with writing(workspace.engine) as session:
         overlap = workspace.config.overlap
         record_round(session, result, evaluation, queued, {"features": key}, overlap)

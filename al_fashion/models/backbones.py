@@ -1,18 +1,38 @@
 """VGG16 as a function from photos to features, whatever engine runs it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 
+from al_fashion.errors import WeightsError
 from al_fashion.models.engines import Engine, vgg16_maps
-from al_fashion.models.weights import Weights
+from al_fashion.models.weights import SHAPES, Weights
+
+Pooling = Literal["regions", "mean", "flat"]
+"""What becomes of a layer's map: five regional means, one mean, or all its values."""
+POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 
 SMALLEST_SIZE = 32
 """Pixels; Keras builds no smaller VGG16."""
 _SMALLEST_MAP = 3
 _REGIONS = 5
-_CHANNELS = {"block3_pool": 256, "block4_pool": 512, "block5_pool": 512}
+
+
+@dataclass(frozen=True)
+class BackboneSettings:
+    """All that features depend on besides the photo and the weights.
+
+    `name` is vgg16, a network of keras.applications or the path of a .keras file; `size` the
+    photo's side in pixels; `layers` are joined to the features, none leaving the choice to the
+    backbone.
+    """
+
+    name: str = "vgg16"
+    size: int = 224
+    layers: tuple[str, ...] = ()
+    pooling: Pooling = "regions"
 
 
 @dataclass(frozen=True)
@@ -45,31 +65,29 @@ def feature_layer(size: int) -> str:
     return next(f"block{block}_pool" for block in (5, 4, 3) if size // 2**block >= _SMALLEST_MAP)
 
 
-def feature_dimension(size: int) -> int:
-    """The number of features of a photo at this size: five regions of every channel."""
-    return _REGIONS * _CHANNELS[feature_layer(size)]
+def cache_key(weights_digest: str, settings: BackboneSettings) -> str:
+    """The name of the folder where VGG16's features are cached; needs no TensorFlow."""
+    layers = "+".join(_layers(settings))
+    pooling = "5regions" if settings.pooling == "regions" else settings.pooling
+    return f"vgg16-{weights_digest}-{settings.size}px-bicubic-{layers}-{pooling}"
 
 
-def cache_key(weights_digest: str, size: int) -> str:
-    """The name of the folder where these features are cached; needs no TensorFlow."""
-    return f"vgg16-{weights_digest}-{size}px-bicubic-{feature_layer(size)}-{_REGIONS}regions"
-
-
-def vgg16(weights: Weights, size: int, engine: Engine = "auto") -> Backbone:
-    """Build VGG16 with the given weights, up to the layer for this size. Raises WeightsError."""
-    maps = vgg16_maps(weights, size, feature_layer(size), engine)
-    key = cache_key(weights.digest, size)
+def vgg16(weights: Weights, settings: BackboneSettings, engine: Engine = "auto") -> Backbone:
+    """Build VGG16 with the given weights, up to the last of its layers. Raises WeightsError."""
+    layers, key = _layers(settings), cache_key(weights.digest, settings)
+    maps = vgg16_maps(weights, settings.size, layers, engine)
 
     def features(photos: np.ndarray) -> np.ndarray:
-        return pool_regions(maps(photos))
+        return joined(maps(photos), settings.pooling)
 
-    return Backbone("vgg16", size, feature_dimension(size), key, features)
+    dimension = sum(_dimension(layer, settings) for layer in layers)
+    return Backbone("vgg16", settings.size, dimension, key, features)
 
 
-def pool_regions(maps: np.ndarray) -> np.ndarray:
-    """Signed square roots of five regional means, float32 (b, 5 c), of maps (b, side, side, c)."""
-    means = [maps[:, rows, columns].mean(axis=(1, 2)) for rows, columns in _regions(maps.shape[1])]
-    return signed_roots(np.concatenate(means, axis=1))
+def joined(outputs: Sequence[np.ndarray], pooling: Pooling) -> np.ndarray:
+    """Signed square roots, float32 (b, d), of maps (b, side, side, c) and vectors (b, c)."""
+    pooled = [_pooled(output, pooling) if output.ndim == 4 else output for output in outputs]
+    return signed_roots(np.concatenate([each.reshape(len(each), -1) for each in pooled], axis=1))
 
 
 def signed_roots(values: np.ndarray) -> np.ndarray:
@@ -78,8 +96,40 @@ def signed_roots(values: np.ndarray) -> np.ndarray:
     return roots
 
 
-def _regions(side: int) -> list[tuple[slice, slice]]:
+def _layers(settings: BackboneSettings) -> tuple[str, ...]:
+    """The layers asked for, or the one for this size. Raises WeightsError for unknown ones."""
+    known = vgg16_layers()
+    for layer in settings.layers:
+        if layer not in known:
+            raise WeightsError(f"vgg16 has no layer {layer!r}. Name some of: {', '.join(known)}.")
+    return settings.layers or (feature_layer(settings.size),)
+
+
+def vgg16_layers() -> list[str]:
+    """The names of VGG16's convolutions and pooling layers, in order."""
+    convolutions = [name.partition("/")[0] for name in SHAPES if name.endswith("/kernel")]
+    return sorted([*convolutions, *(f"block{block}_pool" for block in range(1, 6))])
+
+
+def _dimension(layer: str, settings: BackboneSettings) -> int:
+    block = int(layer[len("block")])
+    channels = SHAPES[f"block{block}_conv1/bias"][0]
+    side = settings.size // 2 ** (block if layer.endswith("_pool") else block - 1)
+    return channels * {"regions": _REGIONS, "mean": 1, "flat": side**2}[settings.pooling]
+
+
+def _pooled(maps: np.ndarray, pooling: Pooling) -> np.ndarray:
+    if pooling == "flat":
+        return maps
+    if pooling == "mean":
+        return np.asarray(maps.mean(axis=(1, 2)))
+    means = [maps[:, rows, columns].mean(axis=(1, 2)) for rows, columns in _regions(maps.shape[1:])]
+    return np.concatenate(means, axis=1)
+
+
+def _regions(shape: Sequence[int]) -> list[tuple[slice, slice]]:
     """Rows and columns of whole, top, middle, bottom and centre; thirds, rounded outwards."""
+    side = shape[0]
     whole = slice(0, side)
     top, bottom = slice(0, -(-side // 3)), slice(2 * side // 3, side)
     middle = slice(side // 3, -(-2 * side // 3))

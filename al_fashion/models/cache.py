@@ -44,14 +44,17 @@ class FeatureTable:
 
 
 class FeatureCache:
-    """One folder of features of one backbone; several processes may read and append."""
+    """One folder of features of one backbone; several processes may read and append.
 
-    def __init__(self, folder: Path, dimension: int) -> None:
+    `dimension` is that of the features; None takes the folder's own, or the first rows'.
+    """
+
+    def __init__(self, folder: Path, dimension: int | None = None) -> None:
         """Raise FeatureCacheError if the folder holds something else."""
-        self.folder, self.dimension = folder, dimension
+        self.folder = folder
         self._rows, self._ids = folder / "rows.f32", folder / "ids.bin"
         self._header = folder / "header.json"
-        self._check_header()
+        self.dimension = self._check_header(dimension)
 
     def ids(self) -> list[str]:
         """The photos with complete features, as hexadecimal SHA-256, in the order of the rows."""
@@ -66,7 +69,7 @@ class FeatureCache:
     def open(self) -> FeatureTable:
         """Everything cached by now; the rows are mapped, not read."""
         ids = self.ids()
-        shape = (len(ids), self.dimension)
+        shape = (len(ids), self.dimension or 0)
         if not ids:
             return FeatureTable([], np.empty(shape, dtype=np.float32))
         with self._failures("read"):
@@ -77,6 +80,7 @@ class FeatureCache:
 
         Raises FeatureCacheError if they cannot be written; then none of them counts.
         """
+        self.dimension = self.dimension or rows.shape[-1]
         if rows.shape != (len(ids), self.dimension):
             raise FeatureCacheError(
                 f"Cannot cache features {rows.shape} of {len(ids)} photos in {self.folder}: "
@@ -93,22 +97,22 @@ class FeatureCache:
 
     @property
     def _row_bytes(self) -> int:
-        return 4 * self.dimension
+        return 4 * (self.dimension or 1)
 
     def _count(self) -> int:
         return min(_size(self._ids) // _ID_BYTES, _size(self._rows) // self._row_bytes)
 
-    def _check_header(self) -> None:
+    def _check_header(self, expected: int | None) -> int | None:
         with self._failures("read"):
-            if not self._header.exists():
-                found = self.dimension if not _size(self._rows) else None
-            else:
-                found = _header_dimension(self._header)
-        if found != self.dimension:
+            if not self._header.exists() and not _size(self._rows):
+                return expected
+            found = _header_dimension(self._header) if self._header.exists() else None
+        if found is None or expected not in (None, found):
             raise FeatureCacheError(
                 f"The features in {self.folder} have dimension {found or 'unknown'}, expected "
-                f"{self.dimension}. Delete this folder; they are computed again when needed."
+                f"{expected or 'one'}. Delete this folder; they are computed again when needed."
             )
+        return found
 
     def _write_header(self) -> None:
         if not self._header.exists():

@@ -1,14 +1,14 @@
 """What runs VGG16's convolutions: Keras, or on a CPU ncnn, whose convolutions take half the time.
 
-Both give a layer's maps, float32 (b, side, side, channels), of photos, uint8 RGB (b, size, size,
-3), and differ by a few millionths of the largest value.
+Both give layers' maps, each float32 (b, side, side, channels), of photos, uint8 RGB (b, size,
+size, 3), and differ by a few millionths of the largest value.
 """
 
 import contextlib
 import importlib.util
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from al_fashion.errors import WeightsError
 from al_fashion.models.weights import SHAPES, Weights
 
 Engine = Literal["auto", "keras", "ncnn"]
-Maps = Callable[[np.ndarray], np.ndarray]
+Maps = Callable[[np.ndarray], list[np.ndarray]]
 
 _GRAPHICS_CARD = Path("/dev/nvidia0")
 _NCNN_FROM = 64
@@ -46,8 +46,8 @@ def choose_engine(asked: Engine, size: int) -> Engine:
     return "ncnn" if installed and gains else "keras"
 
 
-def vgg16_maps(weights: Weights, size: int, layer: str, engine: Engine = "auto") -> Maps:
-    """VGG16 from photos to the maps of `layer`, a pooling layer such as block5_pool.
+def vgg16_maps(weights: Weights, size: int, layers: Sequence[str], engine: Engine = "auto") -> Maps:
+    """VGG16 from photos to the maps of `layers`, in their order, such as block5_pool alone.
 
     Raises WeightsError where weights lack a layer or the engine is not installed.
     """
@@ -57,10 +57,10 @@ def vgg16_maps(weights: Weights, size: int, layer: str, engine: Engine = "auto")
             f"expected VGG16's {len(SHAPES) // 2}. Use find_weights."
         )
     build = _keras_maps if choose_engine(engine, size) == "keras" else _ncnn_maps
-    return build(weights, size, layer)
+    return build(weights, size, layers)
 
 
-def _keras_maps(weights: Weights, size: int, layer: str) -> Maps:
+def _keras_maps(weights: Weights, size: int, layers: Sequence[str]) -> Maps:
     with quiet():
         import keras
         import tensorflow as tf
@@ -68,23 +68,24 @@ def _keras_maps(weights: Weights, size: int, layer: str) -> Maps:
     shape = (size, size, 3)
     network = keras.applications.VGG16(weights=None, include_top=False, input_shape=shape)
     network.set_weights([weights.tensors[name] for name in SHAPES])
-    trunk = keras.Model(network.input, network.get_layer(layer).output)
+    trunk = keras.Model(network.input, [network.get_layer(layer).output for layer in layers])
 
     @tf.function(input_signature=[tf.TensorSpec((None, *shape), tf.uint8)])
     def forward(photos: Any) -> Any:
         inputs = keras.applications.vgg16.preprocess_input(tf.cast(photos, tf.float32))
         return trunk(inputs, training=False)
 
-    def maps(photos: np.ndarray) -> np.ndarray:
-        return np.asarray(forward(photos))
+    def maps(photos: np.ndarray) -> list[np.ndarray]:
+        # Keras gives a lone output bare.
+        return [np.asarray(output) for output in tf.nest.flatten(forward(photos))]
 
     return maps
 
 
-def _ncnn_maps(weights: Weights, size: int, layer: str) -> Maps:
+def _ncnn_maps(weights: Weights, size: int, layers: Sequence[str]) -> Maps:
     import ncnn
 
-    convolutions, text = _ncnn_network(layer)
+    convolutions, text = _ncnn_network(layers)
     network = ncnn.Net()
     # Half precision is faster on some processors, but no longer what Keras gives.
     network.opt.use_fp16_packed = False
@@ -102,26 +103,33 @@ def _ncnn_maps(weights: Weights, size: int, layer: str) -> Maps:
                 "ncnn cannot read the VGG16 written for it. Use the engine keras, or another ncnn."
             )
 
-    def maps_of(photo: np.ndarray) -> np.ndarray:
+    ordered = sorted(set(layers))  # VGG16's names sort as its layers follow each other
+
+    def maps_of(photo: np.ndarray) -> dict[str, np.ndarray]:
         pixels = np.ascontiguousarray(photo)
         inputs = ncnn.Mat.from_pixels(pixels, ncnn.Mat.PixelType.PIXEL_RGB2BGR, size, size)
         inputs.substract_mean_normalize(_MEAN_BGR, [])
         extractor = network.create_extractor()
         extractor.input("photo", inputs)
-        status, values = extractor.extract(layer)
-        if status:
-            raise MemoryError(f"ncnn could not compute {layer} of a photo of {size} px.")
-        # What `extract` returns is freed with the extractor, so it is copied.
-        return np.array(values).transpose(1, 2, 0)
+        found = {}
+        for layer in ordered:  # ncnn frees what lies before the layer it has given
+            status, values = extractor.extract(layer)
+            if status:
+                raise MemoryError(f"ncnn could not compute {layer} of a photo of {size} px.")
+            # What `extract` returns is freed with the extractor, so it is copied.
+            found[layer] = np.array(values).transpose(1, 2, 0)
+        return found
 
-    def maps(photos: np.ndarray) -> np.ndarray:
-        return np.stack([maps_of(photo) for photo in photos])
+    def maps(photos: np.ndarray) -> list[np.ndarray]:
+        found = [maps_of(photo) for photo in photos]
+        return [np.stack([each[layer] for each in found]) for layer in layers]
 
     return maps
 
 
-def _ncnn_network(layer: str) -> tuple[list[str], str]:
-    """(convolutions up to `layer`, the network in ncnn's text format)."""
+def _ncnn_network(layers: Sequence[str]) -> tuple[list[str], str]:
+    """(convolutions up to the last of `layers`, the network in ncnn's text format)."""
+    last = max(layers)
     lines, convolutions, before = ["Input photo 0 1 photo"], [], "photo"
     names = [name.removesuffix("/kernel") for name in SHAPES if name.endswith("/kernel")]
     for name, following in zip(names, [*names[1:], ""], strict=True):
@@ -131,13 +139,15 @@ def _ncnn_network(layer: str) -> tuple[list[str], str]:
         lines.append(f"Convolution {name} 1 1 {before} {name} {values}")
         convolutions.append(name)
         before = name
+        if name == last:
+            break
         block = name.partition("_")[0]
         if following.startswith(block):
             continue
         # The largest of 2 x 2; an odd last row or column is left out, as Keras does.
         before = f"{block}_pool"
         lines.append(f"Pooling {before} 1 1 {name} {before} 0=0 1=2 2=2 5=1")
-        if before == layer:
+        if before == last:
             break
     return convolutions, "\n".join([str(_FORMAT), f"{len(lines)} {len(lines)}", *lines, ""])
 

@@ -5,7 +5,11 @@ sigmoids where a photo may have several labels, softmax where labels exclude eac
 """
 
 import io
+import json
+import re
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -17,6 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from al_fashion.errors import WorkspaceError
 from al_fashion.files import replacing
+from al_fashion.models.backbones import BackboneSettings
 
 Floats = NDArray[np.float64]
 
@@ -84,8 +89,8 @@ class LinearHead(ClassifierMixin, BaseEstimator):
         likely = values[:, :-1] >= 0
         return np.where(likely.any(axis=1, keepdims=True), likely, best[:, :-1])
 
-    def save(self, path: Path, labels: list[str], key: str) -> None:
-        """Write the head as an .npz file, with its labels and its features' key."""
+    def save(self, path: Path, labels: list[str], key: str, backbone: BackboneSettings) -> None:
+        """Write the head as an .npz file, with its labels, its features' key and their backbone."""
         content = io.BytesIO()
         np.savez(
             content,
@@ -96,13 +101,24 @@ class LinearHead(ClassifierMixin, BaseEstimator):
             exclusive=self.exclusive,
             labels=np.array(labels),
             key=key,
+            backbone=json.dumps(asdict(backbone)),
         )
         with replacing(path) as file:
             file.write(content.getvalue())
 
 
-def load_head(path: Path) -> tuple[LinearHead, list[str], str]:
-    """(head, labels, key of its features). Raises WorkspaceError."""
+@dataclass(frozen=True)
+class SavedHead:
+    """A head with its labels, the key of the features it was fitted to, and their backbone."""
+
+    head: LinearHead
+    labels: list[str]
+    key: str
+    backbone: BackboneSettings
+
+
+def load_head(path: Path) -> SavedHead:
+    """Read what `save` wrote. Raises WorkspaceError."""
     try:
         with np.load(path, allow_pickle=False) as saved:
             head = LinearHead(exclusive=bool(saved["exclusive"]))
@@ -111,11 +127,23 @@ def load_head(path: Path) -> tuple[LinearHead, list[str], str]:
             head.scale_ = float(saved["scale"])
             names = [str(name) for name in saved["labels"]]
             head.classes_ = np.arange(len(names))
-            return head, names, str(saved["key"])
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+            key = str(saved["key"])
+            known = json.loads(str(saved["backbone"])) if "backbone" in saved else None
+            return SavedHead(head, names, key, _backbone(known, key))
+    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
         raise WorkspaceError(
             f"Cannot read the model {path}: {error}. Train it anew with `al-fashion round`."
         ) from error
+
+
+def _backbone(saved: dict[str, Any] | None, key: str) -> BackboneSettings:
+    """The settings saved; of a model of version 0.1, which had VGG16 only, those in its key."""
+    if saved is not None:
+        return BackboneSettings(**{**saved, "layers": tuple(saved["layers"])})
+    found = re.fullmatch(r"vgg16-\w+-(\d+)px-bicubic-(\w+)-5regions", key)
+    if found is None:
+        raise ValueError(f"its features {key!r} are not known")
+    return BackboneSettings("vgg16", int(found[1]), (found[2],))
 
 
 def _row_space(centred: Floats) -> Floats:

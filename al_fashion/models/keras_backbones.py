@@ -4,14 +4,13 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from al_fashion.errors import WeightsError
-from al_fashion.models.backbones import Backbone, pool_regions, signed_roots
+from al_fashion.models.backbones import Backbone, BackboneSettings, joined
 from al_fashion.models.download import answers, impatience
 from al_fashion.models.engines import quiet
 
@@ -23,15 +22,58 @@ def application_names() -> list[str]:
     return sorted(_applications())
 
 
-def keras_backbone(
-    name: str, size: int, *, weights: Path | None = None, layers: Sequence[str] = ()
-) -> Backbone:
+def check_backbone(name: str) -> int | None:
+    """The input size in pixels that a backbone insists on, None where it takes any.
+
+    Raises WeightsError for an unknown name, or a file that cannot be a backbone.
+    """
+    if not name.endswith(".keras"):
+        _application(name)
+        return None
+    network = _load_file(Path(name))
+    side = network.input_shape[1] if len(network.inputs or ()) == 1 else None
+    _check_input(network, name, side)
+    return None if side is None else int(side)
+
+
+def keras_key(settings: BackboneSettings, weights: Path | None) -> str:
+    """The name of the folder where a backbone's features are cached; needs no TensorFlow.
+
+    Raises WeightsError where a file is missing.
+    """
+    own = Path(settings.name) if is_file(settings) else weights
+    digest = "imagenet" if own is None else _file_digest(own)
+    stem = re.sub(r"[^A-Za-z0-9.]+", "_", Path(settings.name).stem)
+    # The layers' names could be long or hold a slash, so the key has their digest.
+    layers = hashlib.sha256("\n".join(settings.layers).encode()).hexdigest()[:8]
+    chosen = layers if settings.layers else "last"
+    return f"{stem}-{digest}-{settings.size}px-bicubic-{chosen}-{settings.pooling}"
+
+
+def is_file(settings: BackboneSettings) -> bool:
+    """Whether the backbone is a user's own Keras file, not a name."""
+    return settings.name.endswith(".keras")
+
+
+def weights_source(settings: BackboneSettings, weights: Path | None) -> str:
+    """Where the weights of such a backbone come from. Raises WeightsError where from nowhere."""
+    own = Path(settings.name) if is_file(settings) else weights
+    if own is not None:
+        _file_digest(own)
+        return str(own)
+    if _cached(settings.name):
+        return f"Keras's cache ({settings.name})"
+    _check_server(settings.name)
+    return f"Keras's download ({settings.name})"
+
+
+def keras_backbone(settings: BackboneSettings, weights: Path | None = None) -> Backbone:
     """A backbone by name of `keras.applications` or by path of a `.keras` file.
 
-    `layers` are joined to the features, by default the last one alone: maps as signed square
-    roots of five regions, vectors as signed square roots. Photos are prepared as the network's
-    own `preprocess_input` does; a user's file gets RGB from 0 to 255 as float32. The weights of a
-    named network are `weights`, or ImageNet's from Keras's cache or download, never random.
+    The layers are joined to the features, by default the last one alone. Photos are prepared as
+    the network's own `preprocess_input` does; a user's file gets RGB from 0 to 255 as float32. The
+    weights of a named network are `weights`, or ImageNet's from Keras's cache or download, never
+    random.
 
     Raises WeightsError.
     """
@@ -39,13 +81,14 @@ def keras_backbone(
         import keras
         import tensorflow as tf
 
-    if name.endswith(".keras"):
-        network, prepare, digest = _load_file(Path(name)), None, _file_digest(Path(name))
+    name, size, key = settings.name, settings.size, keras_key(settings, weights)
+    if is_file(settings):
+        network, prepare = _load_file(Path(name)), None
     else:
         build, prepare = _application(name)
-        network, digest = _build(build, name, size, weights)
+        network = _build(build, name, size, weights)
     _check_input(network, name, size)
-    chosen = list(layers) or [network.layers[-1].name]
+    chosen = settings.layers or (network.layers[-1].name,)
     trunk = keras.Model(
         network.inputs[0], [_layer(network, layer, name).output for layer in chosen]
     )
@@ -59,19 +102,10 @@ def keras_backbone(
         return tf.nest.flatten(trunk(prepared, training=False))
 
     def features(photos: np.ndarray) -> np.ndarray:
-        return np.concatenate([_pooled(np.asarray(output)) for output in forward(photos)], axis=1)
+        return joined([np.asarray(output) for output in forward(photos)], settings.pooling)
 
     dimension = features(np.zeros((1, size, size, 3), dtype=np.uint8)).shape[1]
-    stem = re.sub(r"[^A-Za-z0-9.]+", "_", Path(name).stem)
-    # The layers' names could be long or hold a slash, so the key has their digest.
-    joined = hashlib.sha256("\n".join(chosen).encode()).hexdigest()[:8]
-    return Backbone(name, size, dimension, f"{stem}-{digest}-{size}px-bicubic-{joined}", features)
-
-
-def _pooled(output: np.ndarray) -> np.ndarray:
-    if output.ndim == 4:
-        return pool_regions(output)
-    return signed_roots(output.reshape(len(output), -1))
+    return Backbone(name, size, dimension, key, features)
 
 
 def _applications() -> dict[str, tuple[Any, Any]]:
@@ -104,20 +138,15 @@ def _application(name: str) -> tuple[Any, Any]:
     return known[name.lower()]
 
 
-def _build(build: Any, name: str, size: int, weights: Path | None) -> tuple[Any, str]:
-    """(the network without its classifier, digest of its weights)."""
+def _build(build: Any, name: str, size: int, weights: Path | None) -> Any:
+    """The network without its classifier."""
     shape = (size, size, 3)
     if weights is None:
-        if not (_cached(name) or answers(_SERVER)):
-            raise WeightsError(
-                f"{name}: weights not available. Keras's cache has none and {_SERVER} does not "
-                "answer. Give a file with --weights FILE."
-            )
+        if not _cached(name):
+            _check_server(name)
         source: str | Path = "imagenet"
     else:
         source = weights
-        if not weights.is_file():
-            raise WeightsError(f"No weights file at {weights}. Give an existing file.")
     try:
         with impatience():
             network = build(
@@ -130,7 +159,15 @@ def _build(build: Any, name: str, size: int, weights: Path | None) -> tuple[Any,
             f"Cannot build {name} at {size} px from {source}: {_reason(error)}. "
             "Give this network's weights without its classifier with --weights FILE."
         ) from error
-    return network, _network_digest(network)
+    return network
+
+
+def _check_server(name: str) -> None:
+    if not answers(_SERVER):
+        raise WeightsError(
+            f"{name}: weights not available. Keras's cache has none and {_SERVER} does not "
+            "answer. Give a file with --weights FILE."
+        )
 
 
 def _cached(name: str) -> bool:
@@ -142,10 +179,10 @@ def _cached(name: str) -> bool:
 
 def _load_file(path: Path) -> Any:
     """A user's network, in Keras's own format only: the older .h5 may carry pickled code."""
-    import keras
+    with quiet():
+        import keras
+    _file_digest(path)
 
-    if not path.is_file():
-        raise WeightsError(f"No Keras file at {path}. Give an existing .keras file.")
     try:
         network = keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # a foreign or damaged file makes Keras raise anything
@@ -156,7 +193,7 @@ def _load_file(path: Path) -> Any:
     return network
 
 
-def _check_input(network: Any, name: str, size: int) -> None:
+def _check_input(network: Any, name: str, size: int | None) -> None:
     shapes = [tuple(each.shape) for each in network.inputs or ()]
     fits = len(shapes) == 1 and len(shapes[0]) == 4
     if not (fits and all(side in (None, size) for side in shapes[0][1:3]) and shapes[0][3] == 3):
@@ -173,14 +210,9 @@ def _layer(network: Any, layer: str, name: str) -> Any:
     raise WeightsError(f"{name} has no layer {layer!r}; its last are {last}. Name one of these.")
 
 
-def _network_digest(network: Any) -> str:
-    digest = hashlib.sha256()
-    for tensor in network.get_weights():
-        digest.update(np.ascontiguousarray(tensor, dtype="<f4").tobytes())
-    return digest.hexdigest()[:12]
-
-
 def _file_digest(path: Path) -> str:
+    if not path.is_file():
+        raise WeightsError(f"No weights file at {path}. Give an existing file.")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 

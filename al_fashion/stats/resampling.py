@@ -110,7 +110,9 @@ def mean_average_precision(
         ]
         return float(np.nanmean(found))
 
-    return cluster_bootstrap(measure, groups, rng, repeats=repeats, confidence=confidence)
+    return cluster_bootstrap(
+        measure, groups, rng, repeats=repeats, confidence=confidence, decisions=len(common)
+    )
 
 
 def cluster_bootstrap(
@@ -120,22 +122,22 @@ def cluster_bootstrap(
     *,
     repeats: int = 1000,
     confidence: float = 0.95,
+    decisions: int = 1,
 ) -> Interval:
-    """Percentile bootstrap of a measure in [0, 1], drawing whole groups with replacement.
+    """The bootstrap's variance of a measure in [0, 1], drawing whole groups with replacement.
 
-    `measure` gets a weight for each photo, how often it was drawn. Where every draw gives the
-    same value the bounds are Clopper and Pearson's for as many photos as groups.
+    `measure` gets a weight for each photo, how often it was drawn. The bounds are Clopper and
+    Pearson's at the sample size that has this variance: the bootstrap's own percentiles miss
+    the true average precision up to a third of the time where it is near 1.
     """
     names, member = np.unique(np.asarray(groups), return_inverse=True)
     value, n = measure(np.ones(len(member))), len(member)
+    if len(names) < 2:
+        return Interval(value, 0.0, 1.0, "one-group", confidence, n)
     draws = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=repeats)
     found = np.array([measure(draw[member].astype(np.float64)) for draw in draws])
-    found = found[~np.isnan(found)]
-    if np.ptp(found) < 1e-12:
-        low, high = effective_bounds(value, 0.0, n, len(names), confidence)
-    else:
-        tail = (1 - confidence) / 2
-        low, high = (float(bound) for bound in np.quantile(found, [tail, 1 - tail]))
+    variance = float(np.nanvar(found, ddof=1))
+    low, high = effective_bounds(value, variance, n * decisions, len(names), confidence)
     return Interval(value, low, high, "cluster-bootstrap", confidence, n)
 
 
