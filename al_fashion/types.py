@@ -1,6 +1,6 @@
 """The data that moves between parts: plain, frozen, without behaviour of its own."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Split = Literal["pool", "heldout", "audit"]
@@ -22,15 +22,37 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """How the headline changed from an earlier round's model to this one, on the same photos.
+
+    `better` photos were put right, `worse` were made wrong; `interval` is of the difference of
+    the two accuracies, in [-1, 1].
+    """
+
+    before: int
+    better: int
+    worse: int
+    interval: Interval
+
+
+@dataclass(frozen=True)
 class Evaluation:
-    """What a model scored on the answered held-out photos."""
+    """What a model scored on the answered held-out photos.
+
+    `measures` are the other numbers by name. This is look number `look` at these photos;
+    `all_looks` is the headline's interval that holds for every look together.
+    """
 
     metric: str
     accuracy: Interval
     exact_match: Interval
     top1_in_set: Interval
+    measures: dict[str, Interval]
     per_label: list[dict[str, Any]]
     confusion: list[list[int]] | None
+    look: int
+    all_looks: Interval
+    difference: Difference | None
 
     def headline(self) -> dict[str, Any]:
         """The headline accuracy as scripts read it: value, low, high, method, n, metric."""
@@ -41,7 +63,10 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class RoundResult:
-    """One finished round, as `round --json` prints it."""
+    """One finished round, as `round --json` prints it.
+
+    `evaluation` is the stored one, `sentences` say it in words.
+    """
 
     round: int
     strategy: str
@@ -49,6 +74,8 @@ class RoundResult:
     queued: int
     accuracy: dict[str, Any] | None
     seconds: float
+    evaluation: dict[str, Any] | None = None
+    sentences: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,12 @@ def rounds(session: Session) -> list[Round]:
     return list(session.scalars(select(Round).order_by(Round.id)))
 
 
+def count_evaluated(session: Session) -> int:
+    """How many rounds have looked at the held-out photos."""
+    evaluated = select(func.count()).select_from(Round).where(Round.evaluation.is_not(None))
+    return session.scalar(evaluated) or 0
+
+
 def candidates(session: Session) -> list[str]:
     """Photos of the pool that a strategy may still ask about, in a fixed order.
 
