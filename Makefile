@@ -12,14 +12,14 @@ setup: .venv/.ready
 
 .venv/.ready: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[weights,peers,dev]"
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[weights,postgresql,peers,dev]"
 	touch $@
 
 demo: setup
 	$(BIN)/al-fashion demo
 
 test: setup
-	@tools/debian-packages chromium
+	@tools/debian-packages chromium postgresql
 	$(BIN)/python -m pytest
 
 check: setup

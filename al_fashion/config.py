@@ -21,6 +21,9 @@ class Config:
     are joined to the features, none leaving the choice to the backbone; `pooling` says what
     becomes of a layer's map: regions, mean or flat. `input_size` is in pixels; 0 lets the first
     import choose by the photos' own size. `engine`, for vgg16 alone, is auto, keras or ncnn.
+    `overlap` people at most answer each photo. A share `check_share` of the photos a labeller
+    sees are checks, whose right answer an owner has given. With `show_guess` the page tells
+    what the model thinks before the answer, else after it.
     """
 
     database: str = ""
@@ -31,6 +34,9 @@ class Config:
     engine: Literal["auto", "keras", "ncnn"] = "auto"
     strategy: str = "usdm"
     batch: int = 20
+    overlap: int = 1
+    check_share: float = 0.0
+    show_guess: bool = False
 
     def save(self, folder: Path) -> None:
         """Write the file whole or not at all."""
@@ -64,6 +70,8 @@ def _checked(path: Path, values: dict[str, Any]) -> Config:
         expected = _expected(kinds[name], value)
         if expected:
             raise WorkspaceError(f"{path}: {name} = {value!r}, expected {expected}.")
+    _check_range(path, "overlap", values, 1, 25)
+    _check_range(path, "check_share", values, 0.0, 0.5)
     layers = {"layers": tuple(values["layers"])} if "layers" in values else {}
     return Config(**{**values, **layers})
 
@@ -76,3 +84,8 @@ def _expected(kind: Any, value: Any) -> str:
         right = isinstance(value, list) and all(isinstance(each, str) for each in value)
         return "" if right else "a list of names"
     return "" if type(value) is kind else f"a {kind.__name__}"
+
+
+def _check_range(path: Path, name: str, values: dict[str, Any], low: float, high: float) -> None:
+    if name in values and not low <= values[name] <= high:
+        raise WorkspaceError(f"{path}: {name} = {values[name]}, expected {low} to {high}.")

@@ -1,16 +1,17 @@
 """The data that moves between parts: plain, frozen, without behaviour of its own."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Split = Literal["pool", "heldout", "audit"]
-AnswerKind = Literal["labels", "none", "skip"]
+AnswerKind = Literal["labels", "none", "cannot_tell", "skip", "undo"]
+SkipReason = Literal["broken", "ambiguous", "sensitive", "not_in_list"]
 Purpose = Literal["train", "evaluate"]
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its interval: `value`, `low` and `high` are shares in [0, 1]."""
+    """An estimate with its interval; a share in [0, 1] unless its name says otherwise."""
 
     value: float
     low: float
@@ -21,15 +22,37 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """How the headline changed from an earlier round's model to this one, on the same photos.
+
+    `better` photos were put right, `worse` were made wrong; `interval` is of the difference of
+    the two accuracies, in [-1, 1].
+    """
+
+    before: int
+    better: int
+    worse: int
+    interval: Interval
+
+
+@dataclass(frozen=True)
 class Evaluation:
-    """What a model scored on the answered held-out photos."""
+    """What a model scored on the answered held-out photos.
+
+    `measures` are the other numbers by name. This is look number `look` at these photos;
+    `all_looks` is the headline's interval that holds for every look together.
+    """
 
     metric: str
     accuracy: Interval
     exact_match: Interval
     top1_in_set: Interval
+    measures: dict[str, Interval]
     per_label: list[dict[str, Any]]
     confusion: list[list[int]] | None
+    look: int
+    all_looks: Interval
+    difference: Difference | None
 
     def headline(self) -> dict[str, Any]:
         """The headline accuracy as scripts read it: value, low, high, method, n, metric."""
@@ -40,7 +63,10 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class RoundResult:
-    """One finished round, as `round --json` prints it."""
+    """One finished round, as `round --json` prints it.
+
+    `evaluation` is the stored one, `sentences` say it in words.
+    """
 
     round: int
     strategy: str
@@ -48,6 +74,8 @@ class RoundResult:
     queued: int
     accuracy: dict[str, Any] | None
     seconds: float
+    evaluation: dict[str, Any] | None = None
+    sentences: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -55,6 +83,16 @@ class QueuedPhoto:
     """One query as a labeller sees it; nothing of the model's guess is in it."""
 
     query_id: int
+    image_id: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class LeasedPhoto:
+    """A photo given to one labeller to answer; `token` is good for this person alone."""
+
+    token: str
     image_id: str
     width: int
     height: int

@@ -23,7 +23,16 @@ from al_fashion.workspace import Workspace
 Run = Callable[..., tuple[int, str, str]]
 LABELS = ("dress", "pullover", "shirt")
 ACCURACY_KEYS = {"value", "low", "high", "method", "n", "metric"}
-ROUND_KEYS = {"round", "strategy", "labelled", "queued", "accuracy", "seconds"}
+ROUND_KEYS = {
+    "round",
+    "strategy",
+    "labelled",
+    "queued",
+    "accuracy",
+    "seconds",
+    "evaluation",
+    "sentences",
+}
 
 
 @pytest.fixture

@@ -55,6 +55,25 @@ def test_rounds_from_seed_set_to_accuracy(known: Known) -> None:
     assert second.accuracy["value"] > 0.6
 
 
+def test_rounds_say_what_changed_and_how_often_was_looked(known: Known) -> None:
+    results = []
+    for _ in range(4):
+        results.append(run_round(known.workspace, RoundOptions(batch=12)))
+        answer_all(known)
+    evaluations = [result.evaluation for result in results]
+    assert evaluations[0] is None and results[0].sentences == []
+    assert [found["look"] for found in evaluations[1:] if found] == [1, 2, 3]
+    changes = [found["difference"] for found in evaluations[1:] if found]
+    assert changes[0] is None and [change["before"] for change in changes[1:]] == [2, 3]
+    shares = [result.accuracy["value"] for result in results[1:] if result.accuracy]
+    assert changes[1]["interval"]["value"] == pytest.approx(shares[1] - shares[0])
+    assert changes[1]["better"] - changes[1]["worse"] == round(60 * (shares[1] - shares[0]))
+    assert f"Of 60 photos, {round(60 * shares[2])} were right" in results[-1].sentences[0]
+    with reading(known.workspace.engine) as session:
+        stored = session.scalars(select(Round.evaluation).order_by(Round.id)).all()
+    assert stored == evaluations
+
+
 def test_queued_photos_are_new_pool_photos_only(known: Known) -> None:
     seen: set[str] = set()
     for _ in range(4):

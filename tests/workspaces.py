@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from al_fashion.config import Config
 from al_fashion.models.cache import FeatureCache, FeatureTable
 from al_fashion.store.answers import add_answer
 from al_fashion.store.database import writing
 from al_fashion.store.labellers import labeller
+from al_fashion.store.rounds import record_round
 from al_fashion.store.schema import File, Image, Truth
+from al_fashion.types import RoundResult
 from al_fashion.workspace import Workspace, create_workspace
 
 LABELS = ("dress", "pullover", "shirt")
@@ -88,3 +91,30 @@ def use_features(monkeypatch: pytest.MonkeyPatch, known: Known) -> None:
         monkeypatch.setattr(
             f"al_fashion.loop.{module}.features_of", lambda *_: (known.table, "made-up")
         )
+
+
+def queue_of(
+    folder: Path, database: str, photos: int, *, overlap: int = 1, exclusive: bool = False
+) -> Workspace:
+    """A workspace with `photos` queries in its queue; there are no files behind them."""
+    config = Config(database=database)
+    workspace = create_workspace(folder, LABELS, exclusive=exclusive, seed=0, config=config)
+    ids = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(photos)]
+    with writing(workspace.engine) as session:
+        session.add_all(
+            Image(
+                id=image_id,
+                width=8,
+                height=8,
+                mime="image/png",
+                group=image_id,
+                split="pool",
+                position=place / photos,
+            )
+            for place, image_id in enumerate(ids)
+        )
+        session.flush()
+        result = RoundResult(1, "random", 0, photos, None, 0.0)
+        asked = [(image_id, "train", None) for image_id in ids]
+        record_round(session, result, None, asked, {}, overlap)  # type: ignore[arg-type]
+    return workspace

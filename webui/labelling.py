@@ -10,8 +10,9 @@ from flask_wtf.csrf import CSRFError
 
 from al_fashion.data.images import display
 from al_fashion.errors import AlFashionError, AnswerError, MissingPhotos
-from al_fashion.store.answers import previous_answers, save_answer
+from al_fashion.store.answers import save_answer
 from al_fashion.store.database import reading, writing
+from al_fashion.store.history import previous_answers
 from al_fashion.store.photos import image_paths, labels, rules
 from al_fashion.store.queue import batch_progress, next_photos
 from al_fashion.store.schema import Image
@@ -152,7 +153,7 @@ def _render(session: Any, photos: list[QueuedPhoto], answered: SavedAnswer | Non
 
 def _queue_state(session: Any, without: int | None) -> dict[str, Any]:
     done, everything = batch_progress(session)
-    photos = next_photos(session, labeller(), limit=2, without=without)
+    photos = [row for row in next_photos(session, labeller(), 3) if row.query_id != without][:2]
     return {"next": photos, "progress": {"done": done, "all": everything}}
 
 

@@ -63,6 +63,8 @@ def _print_round(result: RoundResult, as_json: bool) -> None:
         print_json(asdict(result))
     else:
         click.echo(round_line(result))
+        for sentence in result.sentences:
+            click.echo(f"  {sentence}")
 
 
 @click.command()

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 from sqlalchemy.orm import Session
@@ -11,13 +11,29 @@ import strategies
 from al_fashion.errors import QueueError
 from al_fashion.loop.features import FeatureOptions, features_of, settings_of
 from al_fashion.loop.learner import Learner
-from al_fashion.loop.step import MIN_EVALUATED, RoundData, evaluate, round_generator, select, train
+from al_fashion.loop.step import (
+    MIN_EVALUATED,
+    Predictor,
+    RoundData,
+    evaluate,
+    round_generator,
+    select,
+    train,
+)
 from al_fashion.models.cache import FeatureTable
+from al_fashion.models.heads import load_head
+from al_fashion.stats.sentences import sentences
 from al_fashion.store.consensus import Consensus, consensus
 from al_fashion.store.database import reading, writing
 from al_fashion.store.photos import labels, rules
 from al_fashion.store.queue import queue_counts, settle_skipped
-from al_fashion.store.rounds import candidates, newest_round, record_round, unanswered_heldout
+from al_fashion.store.rounds import (
+    candidates,
+    count_evaluated,
+    newest_round,
+    record_round,
+    unanswered_heldout,
+)
 from al_fashion.types import Evaluation, Purpose, RoundResult
 from al_fashion.workspace import Workspace
 
@@ -43,6 +59,7 @@ class _Plan:
     """What a round found in the database before it began."""
 
     number: int
+    look: int
     strategy: str
     pool: Consensus
     heldout: Consensus
@@ -67,7 +84,7 @@ def run_round(workspace: Workspace, options: RoundOptions) -> RoundResult:
         table, key = features_of(workspace, _photos(plan), options.features)
         data = _round_data(plan, table)
         learner = train(data)
-        evaluation = evaluate(learner, data)
+        evaluation = evaluate(learner, data, plan.look, _model_before(workspace, plan, key))
         rng = round_generator(plan.seed, plan.number)
         queued = _queue_order(*_selected(learner, data, plan, table, rng))
         result = RoundResult(
@@ -77,6 +94,8 @@ def run_round(workspace: Workspace, options: RoundOptions) -> RoundResult:
             queued=len(queued),
             accuracy=None if evaluation is None else evaluation.headline(),
             seconds=time.perf_counter() - started,
+            evaluation=None if evaluation is None else asdict(evaluation),
+            sentences=[] if evaluation is None else sentences(asdict(evaluation)),
         )
         _record(workspace, result, evaluation, queued, learner, plan, key)
         return result
@@ -125,6 +144,7 @@ def _plan(workspace: Workspace, options: RoundOptions) -> _Plan:
             )
         return _Plan(
             number=newest_round(session) + 1,
+            look=count_evaluated(session) + 1,
             strategy=strategy,
             pool=pool,
             heldout=heldout,
@@ -175,6 +195,17 @@ def _round_data(plan: _Plan, table: FeatureTable) -> RoundData:
     return nothing_labelled.with_labelled(table.rows(plan.pool.ids), plan.pool.soft)
 
 
+def _model_before(workspace: Workspace, plan: _Plan, key: str) -> tuple[int, Predictor] | None:
+    """The round before and its model, where there is one on the same features and labels."""
+    path = workspace.models / f"round-{plan.number - 1}.npz"
+    if not path.exists():
+        return None
+    saved = load_head(path)
+    if (saved.key, saved.labels) != (key, plan.labels):
+        return None
+    return plan.number - 1, saved.head
+
+
 def _selected(
     learner: Learner | None,
     data: RoundData,
@@ -219,4 +250,5 @@ def _record(
         path = workspace.models / f"round-{result.round}.npz"
         learner.estimator.save(path, plan.labels, key, settings_of(workspace.config))
     with writing(workspace.engine) as session:
-        record_round(session, result, evaluation, queued, {"features": key})
+        overlap = workspace.config.overlap
+        record_round(session, result, evaluation, queued, {"features": key}, overlap)

@@ -54,11 +54,14 @@ def simulate(
     """
     asked = known.table.rows(first)
     data = known.data
+    looks, before = 0, None
     for number in range(2, rounds + 2):
         started = time.perf_counter()
         data = data.with_labelled(asked, known.oracle[asked].astype(np.float64))
         learner = train(data)
-        evaluation = evaluate(learner, data)
+        evaluation = evaluate(learner, data, looks + 1, before)
+        looks += evaluation is not None
+        before = None if learner is None else (number, learner)
         k = min(batch, len(data.candidates))
         selection = select(learner, data, strategy, k, round_generator(known.seed, number))
         asked = selection.indices

@@ -1,6 +1,7 @@
 """One round on arrays: train, evaluate, select. Real rounds and simulations both use it."""
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,12 +9,20 @@ from numpy.typing import NDArray
 import strategies
 from al_fashion.loop.learner import Learner
 from al_fashion.models.heads import LinearHead
-from al_fashion.stats.metrics import evaluate_predictions
+from al_fashion.stats.metrics import Earlier, Predictions, evaluate_predictions
 from al_fashion.types import Evaluation
 
 # Fewer answered held-out photos than this say too little to show a number.
 MIN_EVALUATED = 30
 SEED_SET_STRATEGY = "kmeans"
+
+
+class Predictor(Protocol):
+    """A learner, or a model read from its file."""
+
+    def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.float64]: ...
+
+    def predict(self, X: NDArray[np.floating]) -> NDArray[np.bool_]: ...
 
 
 @dataclass(frozen=True)
@@ -62,20 +71,35 @@ def train(data: RoundData) -> Learner | None:
     return learner
 
 
-def evaluate(learner: Learner | None, data: RoundData) -> Evaluation | None:
-    """The learner on the answered held-out photos; None while too few are answered."""
+def evaluate(
+    learner: Learner | None,
+    data: RoundData,
+    look: int = 1,
+    before: tuple[int, Predictor] | None = None,
+) -> Evaluation | None:
+    """The learner on the answered held-out photos; None while too few are answered.
+
+    `look` counts the evaluations on them, this one among them; `before` is the number of the
+    round before with its model.
+    """
     if learner is None or len(data.heldout) < MIN_EVALUATED:
         return None
     features = np.asarray(data.features[data.heldout])
+    earlier = None if before is None else Earlier(before[0], _predictions(before[1], features))
     return evaluate_predictions(
-        learner.predict_proba(features),
-        learner.predict(features),
+        _predictions(learner, features),
         data.truth,
         data.groups,
         data.labels,
         exclusive=data.exclusive,
         metric=data.metric,
+        look=look,
+        earlier=earlier,
     )
+
+
+def _predictions(model: Predictor, features: NDArray[np.float32]) -> Predictions:
+    return Predictions(model.predict_proba(features), model.predict(features))
 
 
 def select(

@@ -15,11 +15,12 @@ from al_fashion.errors import MissingPhotos
 from al_fashion.files import write_text
 from al_fashion.reports.plots import confusion_matrix, learning_curve
 from al_fashion.reports.status import workspace_status
+from al_fashion.stats.sentences import sentences
 from al_fashion.store.database import reading
 from al_fashion.store.photos import image_paths, labels, rules
 from al_fashion.store.rounds import headline, rounds
 from al_fashion.store.schema import Answer, Labeller, Query, Round
-from al_fashion.text import percent
+from al_fashion.text import percent, percents
 from al_fashion.workspace import Workspace
 
 PHOTOS_SHOWN = 48
@@ -36,6 +37,7 @@ def write_report(workspace: Workspace, path: Path) -> None:
         lstrip_blocks=True,
     )
     environment.filters["percent"] = percent
+    environment.globals["percents"] = percents
     template = environment.get_template("report.html")
     write_text(path, template.render(**_content(workspace)))
 
@@ -52,6 +54,7 @@ def _content(workspace: Workspace) -> dict[str, Any]:
             "rules": rules(session),
             "rounds": [(row, headline(row)) for row in done],
             "newest": newest,
+            "sentences": [] if newest is None else sentences(newest),
             "curve": learning_curve([(row.labelled, headline(row)) for row in evaluated]),
             "confusion": _confusion(newest, names),
             "photos": _asked_last(session),

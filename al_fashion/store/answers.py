@@ -1,48 +1,111 @@
 """Taking answers in. Rows are only added; a later answer of a labeller supersedes."""
 
 from collections.abc import Sequence
+from typing import get_args
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from al_fashion.errors import AnswerError
 from al_fashion.store.database import now_ms
-from al_fashion.store.labellers import labeller as find_labeller
-from al_fashion.store.photos import label_ids, labels, rules
-from al_fashion.store.queue import settle
-from al_fashion.store.schema import Answer, Labeller, Query
-from al_fashion.types import AnswerKind, SavedAnswer
+from al_fashion.store.labellers import lock_labeller
+from al_fashion.store.leases import lease_slot
+from al_fashion.store.photos import in_chunks, label_ids, labels, rules
+from al_fashion.store.queue import close_slots, lock_query, settle
+from al_fashion.store.schema import Answer, Labeller, Lease, Query, Slot
+from al_fashion.types import AnswerKind, SavedAnswer, SkipReason
 
 
 def save_answer(
     session: Session,
     *,
-    query_id: int,
     labeller: str,
     kind: AnswerKind,
     label_names: Sequence[str],
     client_id: str,
+    query_id: int | None = None,
+    token: str | None = None,
+    reason: SkipReason | None = None,
+    proposal: str | None = None,
 ) -> SavedAnswer:
-    """Add one labeller's answer to a query; once for a `client_id`, however often it is sent.
+    """Add one labeller's answer; once for a `client_id`, however often it is sent.
 
-    An answer to a query that is no longer open is kept all the same. Raises UnknownLabel,
-    and AnswerError for an unknown query, a kind that does not fit the labels, several labels
-    where labels exclude each other, or a `client_id` used before for something else.
+    What is answered is named by the `token` of the labeller's own lease, or by `query_id`. It
+    counts where the labeller holds a slot of the query or one is free; else it is kept as late.
+    Raises UnknownLabel, and AnswerError for an unknown token or query, a kind that does not fit
+    the labels, several labels where labels exclude each other, or a `client_id` used before for
+    something else.
     """
-    query = session.get(Query, query_id)
-    if query is None:
-        raise AnswerError(f"There is no query {query_id}. Reload the page for the next photo.")
+    who = lock_labeller(session, labeller)
+    image_id = None
+    if token is not None:
+        lease = _own_lease(session, token, who)
+        image_id, query_id = lease.image_id, lease.query_id
+    if query_id is not None:
+        query = lock_query(session, query_id)
+        if query is None:
+            raise AnswerError(f"There is no query {query_id}. Reload the page for the next photo.")
+        image_id = query.image_id
+    if image_id is None:
+        raise AnswerError("An answer needs a query or a lease. Reload the page.")
     answer = add_answer(
         session,
-        image_id=query.image_id,
+        image_id=image_id,
         query_id=query_id,
-        labeller=find_labeller(session, labeller),
+        labeller=who,
         kind=kind,
         label_names=label_names,
         client_id=client_id,
+        token=token,
+        reason=reason,
+        proposal=proposal,
     )
-    settle(session, query_id)
-    return _as_saved(session, answer)
+    if query_id is not None and answer.id == _newest_id(session, query_id, who.id):
+        answer.late = not _use_slot(session, query_id, who, kind)
+        session.flush()
+        settle(session, query_id)
+    return saved(session, answer)
+
+
+def correct(
+    session: Session,
+    *,
+    labeller: str,
+    answer_id: int,
+    kind: AnswerKind,
+    label_names: Sequence[str],
+    client_id: str,
+    reason: SkipReason | None = None,
+    proposal: str | None = None,
+) -> SavedAnswer:
+    """Answer again what the labeller answered before. Raises as `save_answer` does."""
+    before = _own_answer(session, answer_id, labeller)
+    return save_answer(
+        session,
+        labeller=labeller,
+        kind=kind,
+        label_names=label_names,
+        client_id=client_id,
+        query_id=before.query_id,
+        token=before.token,
+        reason=reason,
+        proposal=proposal,
+    )
+
+
+def undo(session: Session, *, labeller: str, answer_id: int, client_id: str) -> SavedAnswer:
+    """Take an answer back; the photo waits for the labeller again.
+
+    Raises AnswerError where it is not the labeller's newest answer of that photo.
+    """
+    return correct(
+        session,
+        labeller=labeller,
+        answer_id=answer_id,
+        kind="undo",
+        label_names=[],
+        client_id=client_id,
+    )
 
 
 def add_answer(
@@ -54,18 +117,22 @@ def add_answer(
     kind: AnswerKind,
     label_names: Sequence[str],
     client_id: str,
+    token: str | None = None,
+    reason: SkipReason | None = None,
+    proposal: str | None = None,
+    verdict: bool = False,
 ) -> Answer:
     """Add an answer to a photo; the labeller's earlier one, if any, is superseded.
 
     Raises as `save_answer` does.
     """
     chosen = label_ids(session, label_names)
-    _check_kind(kind, chosen, exclusive=rules(session).exclusive)
+    _check_kind(kind, chosen, reason, exclusive=rules(session).exclusive)
     again = session.scalars(
         select(Answer).where(Answer.labeller_id == labeller.id, Answer.client_id == client_id)
     ).one_or_none()
     if again is not None:
-        _check_same(again, (image_id, kind, chosen))
+        _check_same(again, (image_id, kind, chosen, reason, proposal, verdict))
         return again
     earlier = newest_answer(session, image_id, labeller.id)
     answer = Answer(
@@ -77,10 +144,24 @@ def add_answer(
         client_id=client_id,
         supersedes=None if earlier is None else earlier.id,
         created_ms=now_ms(),
+        token=token,
+        reason=reason,
+        proposal=proposal,
+        verdict=verdict,
+        labels_shown=len(labels(session)),
     )
     session.add(answer)
     session.flush()
     return answer
+
+
+def close_answered(session: Session, image_ids: Sequence[str]) -> None:
+    """Mark open queries as answered where the answer came another way than the page."""
+    for part in in_chunks(image_ids):
+        waiting = select(Query.id).where(Query.image_id.in_(part), Query.state == "open")
+        found = list(session.scalars(waiting))
+        close_slots(session, found)
+        session.execute(update(Query).where(Query.id.in_(found)).values(state="answered"))
 
 
 def newest_answer(session: Session, image_id: str, labeller_id: int) -> Answer | None:
@@ -93,61 +174,8 @@ def newest_answer(session: Session, image_id: str, labeller_id: int) -> Answer |
     ).one_or_none()
 
 
-def close_answered(session: Session, image_ids: Sequence[str]) -> None:
-    """Mark open queries as answered where the answer came another way than the page."""
-    for image_id in image_ids:
-        session.execute(
-            update(Query)
-            .where(Query.image_id == image_id, Query.state == "open")
-            .values(state="answered")
-        )
-
-
-def previous_answers(session: Session, labeller: str, limit: int = 50) -> list[SavedAnswer]:
-    """The labeller's last answers on the page, newest first, corrections in place."""
-    rows = session.scalars(
-        select(Answer)
-        .join(Labeller)
-        .where(Labeller.name == labeller, Answer.query_id.is_not(None))
-        .order_by(Answer.id.desc())
-    )
-    found: dict[int, Answer] = {}
-    for answer in rows:
-        found.setdefault(answer.query_id or 0, answer)
-        if len(found) > limit:
-            break
-    # A correction does not move a photo to the front: `z` walks in the order first answered.
-    in_order = sorted(found.values(), key=lambda answer: -_first_id(session, answer))
-    return [_as_saved(session, answer) for answer in in_order[:limit]]
-
-
-def _check_kind(kind: str, chosen: Sequence[int], *, exclusive: bool) -> None:
-    if kind not in ("labels", "none", "skip"):
-        raise AnswerError(f"Unknown kind of answer {kind!r}. Use labels, none or skip.")
-    if (kind == "labels") != bool(chosen):
-        raise AnswerError(
-            f"An answer of kind {kind!r} came with {len(chosen)} labels. "
-            "Choose at least one label, or 'none of these', or skip."
-        )
-    if exclusive and len(chosen) > 1:
-        raise AnswerError(f"Labels exclude each other here, {len(chosen)} were given. Choose one.")
-
-
-def _check_same(answer: Answer, wanted: tuple[str, str, list[int]]) -> None:
-    if (answer.image_id, answer.kind, answer.labels) != wanted:
-        raise AnswerError(
-            f"The id {answer.client_id!r} was used for another answer. Send a new id with it."
-        )
-
-
-def _first_id(session: Session, answer: Answer) -> int:
-    statement = select(Answer.id).where(
-        Answer.query_id == answer.query_id, Answer.labeller_id == answer.labeller_id
-    )
-    return session.scalars(statement.order_by(Answer.id).limit(1)).one()
-
-
-def _as_saved(session: Session, answer: Answer) -> SavedAnswer:
+def saved(session: Session, answer: Answer) -> SavedAnswer:
+    """An answer as its labeller may see it."""
     names = {label.id: label.name for label in labels(session)}
     return SavedAnswer(
         answer_id=answer.id,
@@ -156,3 +184,91 @@ def _as_saved(session: Session, answer: Answer) -> SavedAnswer:
         kind=answer.kind,  # type: ignore[arg-type]
         labels=tuple(names[identity] for identity in answer.labels),
     )
+
+
+def _own_lease(session: Session, token: str, who: Labeller) -> Lease:
+    lease = session.scalars(
+        select(Lease).where(Lease.token == token, Lease.labeller_id == who.id)
+    ).one_or_none()
+    if lease is None:
+        raise AnswerError("This photo was not given to you. Reload the page for the next one.")
+    return lease
+
+
+def _own_answer(session: Session, answer_id: int, labeller: str) -> Answer:
+    who = lock_labeller(session, labeller)
+    answer = session.scalars(
+        select(Answer).where(Answer.id == answer_id, Answer.labeller_id == who.id)
+    ).one_or_none()
+    if answer is None:
+        raise AnswerError(f"You have no answer {answer_id}. Reload the page.")
+    return answer
+
+
+def _newest_id(session: Session, query_id: int, labeller_id: int) -> int:
+    statement = select(Answer.id).where(
+        Answer.query_id == query_id, Answer.labeller_id == labeller_id
+    )
+    return session.scalars(statement.order_by(Answer.id.desc()).limit(1)).one()
+
+
+def _use_slot(session: Session, query_id: int, who: Labeller, kind: AnswerKind) -> bool:
+    """Put the answer into a slot of the query; False where none is left for it."""
+    slot = session.scalars(
+        select(Slot)
+        .where(
+            Slot.query_id == query_id,
+            or_(
+                Slot.labeller_id == who.id,
+                and_(Slot.labeller_id.is_(None), Slot.state.in_(("free", "closed"))),
+            ),
+        )
+        .order_by(Slot.labeller_id.is_(None), Slot.slot_no)
+        .limit(1)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if slot is None:
+        return kind in ("skip", "undo")
+    if kind == "undo":
+        lease_slot(session, slot, who, session.get_one(Query, query_id).image_id, now_ms())
+    elif kind == "skip":
+        slot.state, slot.labeller_id = "free", None
+        slot.token, slot.until_ms = None, None
+    else:
+        slot.state, slot.labeller_id, slot.until_ms = "answered", who.id, None
+    return True
+
+
+def _check_kind(kind: str, chosen: Sequence[int], reason: str | None, *, exclusive: bool) -> None:
+    if kind not in get_args(AnswerKind):
+        raise AnswerError(
+            f"Unknown kind of answer {kind!r}. Use labels, none, cannot_tell or skip."
+        )
+    if (kind == "labels") != bool(chosen):
+        raise AnswerError(
+            f"An answer of kind {kind!r} came with {len(chosen)} labels. "
+            "Choose at least one label, or 'none of these', or skip."
+        )
+    if exclusive and len(chosen) > 1:
+        raise AnswerError(f"Labels exclude each other here, {len(chosen)} were given. Choose one.")
+    if reason is not None and (kind != "skip" or reason not in get_args(SkipReason)):
+        raise AnswerError(
+            f"The reason {reason!r} does not fit an answer of kind {kind!r}. Reasons to skip are "
+            f"{', '.join(get_args(SkipReason))}."
+        )
+
+
+def _check_same(answer: Answer, wanted: tuple[object, ...]) -> None:
+    found = (
+        answer.image_id,
+        answer.kind,
+        answer.labels,
+        answer.reason,
+        answer.proposal,
+        answer.verdict,
+    )
+    if found != wanted:
+        raise AnswerError(
+            f"The id {answer.client_id!r} was used for another answer. Send a new id with it."
+        )

@@ -1,5 +1,6 @@
 """Opening the database: SQLite or PostgreSQL, migrated to the newest schema."""
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
 from al_fashion.errors import WorkspaceError
+from al_fashion.files import replacing
 from al_fashion.store.schema import REVISION
 
 BUSY_TIMEOUT_MS = 30_000
@@ -22,13 +24,13 @@ def now_ms() -> int:
 
 
 def open_database(url: str) -> Engine:
-    """Connect and bring the schema up to date.
+    """Connect and bring the schema up to date; an older database is backed up first.
 
     Raises WorkspaceError when the database cannot be reached, is not one of ours or was
     written by a newer version.
     """
     try:
-        engine = create_engine(url)
+        engine = create_engine(url, pool_size=16, max_overflow=16, pool_pre_ping=True)
         if engine.dialect.name == "sqlite":
             _prepare_sqlite(engine)
         _migrate(engine)
@@ -51,7 +53,10 @@ def _without_password(url: str) -> str:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Session]:
     """A session for reading; what it sees does not change while it is open."""
-    with Session(engine) as session:
+    reader = engine
+    if engine.dialect.name == "postgresql":
+        reader = engine.execution_options(isolation_level="REPEATABLE READ")
+    with Session(reader) as session:
         yield session
 
 
@@ -108,8 +113,34 @@ def _migrate(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with engine.execution_options(write=True).begin() as connection:
+        if engine.dialect.name == "postgresql":
+            # Whoever comes second waits here, and then finds nothing left to do.
+            connection.execute(text("SELECT pg_advisory_xact_lock(20261124)"))
+        found = _revision(connection)
+        if found is not None and found != REVISION:
+            _back_up(connection, found)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _back_up(connection: Connection, revision: str) -> None:
+    """Keep what an older version left: a file beside SQLite's, a schema inside PostgreSQL."""
+    if connection.dialect.name == "postgresql":
+        schema = f"before_{REVISION}"
+        connection.execute(text(f"CREATE SCHEMA {schema}"))
+        for table in inspect(connection).get_table_names():
+            connection.execute(text(f'CREATE TABLE {schema}."{table}" AS TABLE "{table}"'))
+        return
+    path = Path(str(connection.engine.url.database))
+    backup = path.with_name(f"{path.name}.schema-{revision}.backup")
+    with replacing(backup) as file:
+        source = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        copy = sqlite3.connect(file.name)
+        try:
+            source.backup(copy)
+        finally:
+            copy.close()
+            source.close()
 
 
 def _revision(connection: Connection) -> str | None:

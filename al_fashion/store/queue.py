@@ -1,49 +1,96 @@
-"""The queue: photos that wait for an answer, best first."""
+"""The queue: photos that wait for answers, best first, and when they have enough."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, func, insert, literal, or_, select, update
+from sqlalchemy.orm import Session, aliased
 
 from al_fashion.store.labellers import active_people
-from al_fashion.store.schema import Answer, Image, Labeller, Query
+from al_fashion.store.schema import Answer, Image, Labeller, Query, Slot
 from al_fashion.types import Purpose, QueuedPhoto
 
 
 def enqueue(
-    session: Session, round_id: int, photos: Sequence[tuple[str, Purpose, float | None]]
+    session: Session,
+    round_id: int,
+    photos: Sequence[tuple[str, Purpose, float | None]],
+    overlap: int = 1,
+    guesses: Mapping[str, dict[str, Any]] | None = None,
 ) -> None:
-    """Queue (image id, purpose, score) in this order, first one first."""
-    session.add_all(
-        Query(
-            round_id=round_id,
-            image_id=image_id,
-            purpose=purpose,
-            priority=place,
-            score=score,
-            state="open",
-        )
-        for place, (image_id, purpose, score) in enumerate(photos)
+    """Queue (image id, purpose, score) in this order, behind what the round queued before.
+
+    Each photo gets room for `overlap` people; `guesses` are the model's, by image id.
+    """
+    last = session.scalar(select(func.max(Query.priority)).where(Query.round_id == round_id))
+    first = 0 if last is None else last + 1
+    rows = [
+        {
+            "round_id": round_id,
+            "image_id": image_id,
+            "purpose": purpose,
+            "priority": place,
+            "score": score,
+            "state": "open",
+            "overlap": overlap,
+            "guess": (guesses or {}).get(image_id),
+        }
+        for place, (image_id, purpose, score) in enumerate(photos, start=first)
+    ]
+    if not rows:
+        return
+    session.execute(insert(Query), rows)
+    for number in range(overlap):
+        new = select(
+            Query.id, literal(number), Query.round_id, Query.priority, literal("free")
+        ).where(Query.round_id == round_id, Query.priority >= first)
+        columns = ["query_id", "slot_no", "round_id", "priority", "state"]
+        session.execute(insert(Slot).from_select(columns, new))
+
+
+def takeable(labeller_id: int) -> Select[Slot]:
+    """The free slots that a labeller may take, in strict order of priority.
+
+    Not those of a query they hold or answered another slot of, or have skipped. Both conditions
+    are scalar subqueries, so that a free slot is found by walking the index, at any size.
+    """
+    other = aliased(Slot)
+    held = (
+        select(other.id)
+        .where(other.query_id == Slot.query_id, other.labeller_id == labeller_id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    said = (
+        select(Answer.kind)
+        .where(Answer.query_id == Slot.query_id, Answer.labeller_id == labeller_id)
+        .order_by(Answer.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return (
+        select(Slot)
+        .where(Slot.state == "free", held.is_(None), or_(said.is_(None), said == "undo"))
+        .order_by(Slot.round_id, Slot.priority, Slot.slot_no)
     )
 
 
-def next_photos(
-    session: Session, labeller: str, limit: int = 2, without: int | None = None
-) -> list[QueuedPhoto]:
-    """The next queries that this labeller has not answered, in the queue's order.
-
-    `without` leaves one query out (the one on the labeller's screen).
-    """
-    answered = (
-        select(Answer.query_id)
-        .join(Labeller)
-        .where(Labeller.name == labeller, Answer.query_id.is_not(None))
+def next_photos(session: Session, labeller: str, limit: int = 2) -> list[QueuedPhoto]:
+    """What a labeller would be given next, without giving it."""
+    who = session.scalar(select(Labeller.id).where(Labeller.name == labeller)) or 0
+    other = aliased(Slot)
+    first_free = (
+        select(func.min(other.slot_no))
+        .where(other.query_id == Slot.query_id, other.state == "free")
+        .scalar_subquery()
     )
     statement = (
-        select(Query.id, Image.id, Image.width, Image.height)
+        takeable(who)
+        .where(Slot.slot_no == first_free)
+        .join(Query, Query.id == Slot.query_id)
         .join(Image, Image.id == Query.image_id)
-        .where(Query.state == "open", Query.id.not_in(answered), Query.id != (without or 0))
-        .order_by(Query.round_id, Query.priority)
+        .with_only_columns(Query.id, Image.id, Image.width, Image.height)
         .limit(limit)
     )
     return [QueuedPhoto(*row) for row in session.execute(statement)]
@@ -74,28 +121,33 @@ def batch_progress(session: Session) -> tuple[int, int]:
 
 
 def settle(session: Session, query_id: int) -> None:
-    """Set a query's state from its answers.
+    """Set a query's state from its answers; whoever calls has locked the query.
 
-    Answered where anyone gave an answer; closed where everyone who is about has skipped it;
-    else open.
+    Answered where a majority of its overlap agrees, or its overlap is full; closed where
+    everyone who is about has skipped it; else open.
     """
-    newest = select(func.max(Answer.id)).where(Answer.query_id == query_id)
-    kinds = dict(
-        session.execute(
-            select(Answer.labeller_id, Answer.kind).where(
-                Answer.id.in_(newest.group_by(Answer.labeller_id))
-            )
-        )
-        .tuples()
-        .all()
-    )
-    if any(kind != "skip" for kind in kinds.values()):
+    query = session.get_one(Query, query_id, populate_existing=True)
+    said = _newest_answers(session, query_id)
+    counted = [(kind, tuple(labels)) for kind, labels, late in said.values() if _counts(kind, late)]
+    skipped = any(kind == "skip" for kind, _, _ in said.values())
+    if _is_decided(counted, query.overlap):
         state = "answered"
-    elif kinds and active_people(session) <= kinds.keys():
-        state = "closed"
+    elif skipped and active_people(session) <= said.keys():
+        state = "answered" if counted else "closed"
+    elif query.state != "open" and _is_settled_elsewhere(session, query):
+        state = query.state
     else:
         state = "open"
-    session.execute(update(Query).where(Query.id == query_id).values(state=state))
+    query.state = state
+    session.flush()
+    if state == "open":
+        session.execute(
+            update(Slot)
+            .where(Slot.query_id == query_id, Slot.state == "closed")
+            .values(state="free", labeller_id=None, token=None, until_ms=None)
+        )
+    else:
+        close_slots(session, [query_id])
 
 
 def settle_skipped(session: Session) -> None:
@@ -103,5 +155,63 @@ def settle_skipped(session: Session) -> None:
     skipped = (
         select(Query.id).join(Answer, Answer.query_id == Query.id).where(Query.state == "open")
     )
-    for query_id in set(session.scalars(skipped)):
+    for query_id in sorted(set(session.scalars(skipped.where(Answer.kind == "skip")))):
+        lock_query(session, query_id)
         settle(session, query_id)
+
+
+def lock_query(session: Session, query_id: int) -> Query | None:
+    """The query, so that nobody else answers it in the same moment; None where there is none."""
+    statement = select(Query).where(Query.id == query_id)
+    return session.scalars(
+        statement.with_for_update(key_share=True).execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+def _newest_answers(session: Session, query_id: int) -> dict[int, tuple[str, list[int], bool]]:
+    """(kind, label ids, late) by labeller; what was undone is not said."""
+    rows = session.execute(
+        select(Answer.labeller_id, Answer.kind, Answer.labels, Answer.late)
+        .where(Answer.query_id == query_id)
+        .order_by(Answer.id)
+    )
+    newest = {who: (kind, labels, late) for who, kind, labels, late in rows}
+    return {who: said for who, said in newest.items() if said[0] != "undo"}
+
+
+def _counts(kind: str, late: bool) -> bool:
+    return kind != "skip" and not late
+
+
+def _is_decided(counted: Sequence[tuple[str, tuple[int, ...]]], overlap: int) -> bool:
+    if not counted:
+        return False
+    agreeing = Counter(counted).most_common(1)[0][1]
+    return len(counted) >= overlap or agreeing > overlap // 2
+
+
+def _is_settled_elsewhere(session: Session, query: Query) -> bool:
+    """Whether the photo was answered another way than the page, or a later query asks about it."""
+    imported = select(Answer.id).where(
+        Answer.image_id == query.image_id,
+        Answer.query_id.is_(None),
+        Answer.token.is_(None),
+        Answer.kind != "skip",
+    )
+    later = select(Query.id).where(
+        Query.image_id == query.image_id, Query.state == "open", Query.id != query.id
+    )
+    return any(session.scalar(found.limit(1)) is not None for found in (imported, later))
+
+
+def close_slots(session: Session, query_ids: Sequence[int]) -> None:
+    """Give no more of these slots out; who has the photo on the screen may still answer."""
+    for start in range(0, len(query_ids), 10_000):
+        session.execute(
+            update(Slot)
+            .where(
+                Slot.query_id.in_(query_ids[start : start + 10_000]),
+                Slot.state.in_(("free", "leased")),
+            )
+            .values(state="closed", until_ms=None)
+        )

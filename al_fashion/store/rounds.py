@@ -1,6 +1,6 @@
 """Finished rounds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -24,8 +24,10 @@ def record_round(
     evaluation: Evaluation | None,
     photos: Sequence[tuple[str, Purpose, float | None]],
     info: dict[str, Any],
+    overlap: int = 1,
+    guesses: Mapping[str, dict[str, Any]] | None = None,
 ) -> None:
-    """Add a round and its queries."""
+    """Add a round and its queries; see `enqueue`."""
     session.add(
         Round(
             id=result.round,
@@ -39,12 +41,18 @@ def record_round(
         )
     )
     session.flush()
-    enqueue(session, result.round, photos)
+    enqueue(session, result.round, photos, overlap, guesses)
 
 
 def rounds(session: Session) -> list[Round]:
     """All rounds, oldest first."""
     return list(session.scalars(select(Round).order_by(Round.id)))
+
+
+def count_evaluated(session: Session) -> int:
+    """How many rounds have looked at the held-out photos."""
+    evaluated = select(func.count()).select_from(Round).where(Round.evaluation.is_not(None))
+    return session.scalar(evaluated) or 0
 
 
 def candidates(session: Session) -> list[str]:

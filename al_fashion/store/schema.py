@@ -6,7 +6,7 @@ from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, UniqueConstr
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 # The newest migration; opening a database compares against it without loading Alembic.
-REVISION = "0001"
+REVISION = "0002"
 
 
 class Base(DeclarativeBase):
@@ -33,12 +33,34 @@ class Label(Base):
 
 
 class Labeller(Base):
-    """Whoever answers: a person, `import` (labels that came with photos) or `oracle`."""
+    """Whoever answers: a person, `import` (labels that came with photos) or `oracle`.
+
+    `seen_ms` is when they were here last. `role` is labeller or owner. `password` is an Argon2
+    hash; `invitation` is the SHA-256 of an invitation that was not yet used. `sessions` changes
+    to end every session of the person.
+    """
 
     __tablename__ = "labeller"
+    __table_args__ = (Index("labeller_invitation", "invitation", unique=True),)
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
     kind: Mapped[str]
+    role: Mapped[str] = mapped_column(default="labeller")
+    password: Mapped[str | None]
+    invitation: Mapped[str | None]
+    invited_until_ms: Mapped[int | None] = mapped_column(BigInteger)
+    sessions: Mapped[int] = mapped_column(default=0)
+    seen_ms: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class LoginFailure(Base):
+    """A wrong password: for a name, from an address."""
+
+    __tablename__ = "login_failure"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(index=True)
+    address: Mapped[str] = mapped_column(index=True)
+    created_ms: Mapped[int] = mapped_column(BigInteger)
 
 
 class File(Base):
@@ -73,6 +95,14 @@ class Image(Base):
     position: Mapped[float]
 
 
+class Removed(Base):
+    """A photo that was removed for good; its hash stays, so that no import brings it back."""
+
+    __tablename__ = "removed"
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+
+
 class Truth(Base):
     """Labels known beforehand but not answered: for simulations only."""
 
@@ -94,7 +124,11 @@ class Round(Base):
 
 
 class Query(Base):
-    """A photo that a round asks about, best first by `priority`."""
+    """A photo that a round asks about, best first by `priority`.
+
+    `overlap` people at most are asked. `guess` is what the model thought most likely when it
+    asked: label ids with probabilities.
+    """
 
     __tablename__ = "query"
     __table_args__ = (
@@ -114,15 +148,63 @@ class Query(Base):
     priority: Mapped[int]
     score: Mapped[float | None]
     state: Mapped[str]
+    overlap: Mapped[int] = mapped_column(default=1)
+    guess: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class Slot(Base):
+    """Room for one person's answer to a query; what is not there cannot be given out twice.
+
+    `state` is free, leased, answered or closed. `round_id` and `priority` are the query's,
+    here too so that one index finds the next free slot.
+    """
+
+    __tablename__ = "slot"
+    __table_args__ = (
+        UniqueConstraint("query_id", "slot_no", name="slot_of_query"),
+        UniqueConstraint("query_id", "labeller_id", name="slot_one_a_person"),
+        Index("slot_order", "state", "round_id", "priority", "slot_no"),
+        Index("slot_of_labeller", "labeller_id", "state"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    query_id: Mapped[int] = mapped_column(ForeignKey("query.id"))
+    slot_no: Mapped[int]
+    round_id: Mapped[int]
+    priority: Mapped[int]
+    state: Mapped[str]
+    labeller_id: Mapped[int | None] = mapped_column(ForeignKey("labeller.id"))
+    token: Mapped[str | None] = mapped_column(String(32))
+    until_ms: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class Lease(Base):
+    """A photo was given to a person to answer; `token` is all that the person's page knows.
+
+    Without a query it is a check. `exposed_ms` is when the page told the model's guess.
+    """
+
+    __tablename__ = "lease"
+    __table_args__ = (Index("lease_of_labeller", "labeller_id", "query_id"),)
+    token: Mapped[str] = mapped_column(String(32), primary_key=True)
+    labeller_id: Mapped[int] = mapped_column(ForeignKey("labeller.id"))
+    image_id: Mapped[str] = mapped_column(ForeignKey("image.id"), index=True)
+    query_id: Mapped[int | None] = mapped_column(ForeignKey("query.id"), index=True)
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+    exposed_ms: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Answer(Base):
-    """What one labeller said of one photo; a later row of theirs supersedes an earlier one."""
+    """What one labeller said of one photo; a later row of theirs supersedes an earlier one.
+
+    `late` came when every slot of the query was taken: kept, but not counted towards the
+    overlap. `verdict` is an owner's, and decides. `labels_shown` is how many labels there were.
+    """
 
     __tablename__ = "answer"
     __table_args__ = (
         UniqueConstraint("labeller_id", "client_id", name="answer_once"),
         Index("answer_of_image", "image_id", "labeller_id", "id"),
+        Index("answer_of_labeller", "labeller_id", "id"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     image_id: Mapped[str] = mapped_column(ForeignKey("image.id"))
@@ -133,3 +215,9 @@ class Answer(Base):
     client_id: Mapped[str]
     supersedes: Mapped[int | None] = mapped_column(ForeignKey("answer.id"))
     created_ms: Mapped[int] = mapped_column(BigInteger)
+    token: Mapped[str | None] = mapped_column(ForeignKey("lease.token"), index=True)
+    late: Mapped[bool] = mapped_column(default=False)
+    verdict: Mapped[bool] = mapped_column(default=False)
+    reason: Mapped[str | None]
+    proposal: Mapped[str | None]
+    labels_shown: Mapped[int | None]

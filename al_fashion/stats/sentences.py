@@ -1,0 +1,79 @@
+"""An evaluation in plain sentences: what was right, in which range, and what that does not say."""
+
+from typing import Any
+
+from al_fashion.stats.resampling import MIN_PHOTOS
+from al_fashion.text import percent, percents
+
+_COUNTED = {
+    "accuracy": "the whole label set",
+    "top1_in_set": "the most likely label was one of the right ones",
+}
+
+
+def sentences(evaluation: dict[str, Any]) -> list[str]:
+    """One sentence a headline number, the change since the round before, and the looks taken.
+
+    `evaluation` is a stored Evaluation, as a dictionary; of an older version's, the headline only.
+    """
+    if "all_looks" not in evaluation:
+        return [_headline(evaluation)]
+    found = [_headline(evaluation), *_others(evaluation)]
+    if evaluation["difference"] is not None:
+        found.append(_change(evaluation["difference"]))
+    return [*found, _looks(evaluation)]
+
+
+def _headline(evaluation: dict[str, Any]) -> str:
+    interval = evaluation["accuracy"]
+    right = round(interval["value"] * interval["n"])
+    return (
+        f"Of {interval['n']:,} photos, {right:,} were right "
+        f"({percent(interval['value'])}, range {percents(interval['low'], interval['high'])}): "
+        f"{_COUNTED[evaluation['metric']]}."
+    )
+
+
+def _others(evaluation: dict[str, Any]) -> list[str]:
+    measures = evaluation["measures"]
+    found = []
+    if evaluation["metric"] == "accuracy":
+        found.append(f"The most likely label was a right one: {_share(evaluation['top1_in_set'])}.")
+    else:
+        found.append(f"The whole label set was right: {_share(evaluation['exact_match'])}.")
+    if "jaccard" in measures:
+        found.append(f"Overlap of said and right labels (Jaccard): {_share(measures['jaccard'])}.")
+    if "micro_f1" in measures:
+        found.append(f"F1 over all labels together: {_share(measures['micro_f1'])}.")
+    if "macro_f1" in measures:
+        found.append(
+            f"F1 averaged over labels of {MIN_PHOTOS} photos or more: "
+            f"{_share(measures['macro_f1'])}."
+        )
+    if "log_loss" in measures:
+        loss = measures["log_loss"]
+        found.append(f"Log loss: {loss['value']:.3f} (range {loss['low']:.3f}–{loss['high']:.3f}).")
+    return found
+
+
+def _change(difference: dict[str, Any]) -> str:
+    interval = difference["interval"]
+    points = [f"{100 * interval[name]:+.1f}" for name in ("value", "low", "high")]
+    return (
+        f"Against round {difference['before']} on the same photos, {difference['better']} were put "
+        f"right and {difference['worse']} made wrong ({points[0]} points, range {points[1]} to "
+        f"{points[2]})."
+    )
+
+
+def _looks(evaluation: dict[str, Any]) -> str:
+    interval = evaluation["all_looks"]
+    span = percents(interval["low"], interval["high"])
+    return (
+        f"This was look {evaluation['look']} at the held-out photos; the range that holds for all "
+        f"looks together is {span}. No round proves the target, only `al-fashion audit` does."
+    )
+
+
+def _share(interval: dict[str, Any]) -> str:
+    return f"{percent(interval['value'])} (range {percents(interval['low'], interval['high'])})"

@@ -1,0 +1,36 @@
+"""Checks: photos whose right answer an owner has given, mixed unseen among the others."""
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from al_fashion.store.schema import Answer, Image, Lease
+
+
+def pending_checks(session: Session, labeller_id: int) -> list[Lease]:
+    """Checks that were given to a labeller and not answered yet."""
+    said = (
+        select(Answer.kind)
+        .where(Answer.token == Lease.token)
+        .order_by(Answer.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    statement = select(Lease).where(
+        Lease.labeller_id == labeller_id,
+        Lease.query_id.is_(None),
+        or_(said.is_(None), said == "undo"),
+    )
+    return list(session.scalars(statement))
+
+
+def next_check(session: Session, labeller_id: int) -> str | None:
+    """A photo with a verdict that the labeller never saw; the same order for everyone."""
+    decided = select(Answer.image_id).where(Answer.verdict)
+    seen = select(Answer.image_id).where(Answer.labeller_id == labeller_id)
+    given = select(Lease.image_id).where(Lease.labeller_id == labeller_id)
+    statement = (
+        select(Image.id)
+        .where(Image.id.in_(decided), Image.id.not_in(seen), Image.id.not_in(given))
+        .order_by(Image.position)
+    )
+    return session.scalar(statement.limit(1))

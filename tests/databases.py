@@ -1,0 +1,96 @@
+"""Both databases for tests: SQLite, and a throw-away PostgreSQL of Debian's package."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+USER = "postgres"
+
+
+def binaries() -> Path:
+    """The folder of PostgreSQL's programs, 15 or newer; skips the test where there is none."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found or int(found[-1].parent.parent.name) < 15:
+        pytest.skip("PostgreSQL 15 or newer is not installed (Debian's package postgresql)")
+    if os.geteuid() == 0 and not (_has_user() and shutil.which("runuser")):
+        pytest.skip("PostgreSQL does not run as root, and there is no user postgres to run it")
+    return found[-1].parent
+
+
+def _has_user() -> bool:
+    try:
+        pwd.getpwnam(USER)
+    except KeyError:
+        return False
+    return True
+
+
+class Server:
+    """A PostgreSQL server in a folder of its own, for one test session."""
+
+    def __init__(self) -> None:
+        self.programs = binaries()
+        self.folder = Path(tempfile.mkdtemp(prefix="al-fashion-postgres-", dir="/tmp"))
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, USER)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self._run("initdb", "--auth=trust", f"--username={USER}", "-D", f"{self.folder}/data")
+        self.start()
+
+    def start(self) -> None:
+        options = f"-p {self.port} -k {self.folder} -h 127.0.0.1 -c max_connections=200"
+        log = f"{self.folder}/log"
+        self._run("pg_ctl", "-D", f"{self.folder}/data", "-w", "-l", log, "-o", options, "start")
+
+    def kill(self) -> None:
+        """As a power cut would: no shutdown, no checkpoint."""
+        pid = (self.folder / "data" / "postmaster.pid").read_text().split()[0]
+        subprocess.run(["kill", "-9", pid], check=True)
+        self._run("pg_ctl", "-D", f"{self.folder}/data", "-m", "immediate", "stop", check=False)
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-D", f"{self.folder}/data", "-m", "immediate", "stop", check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def new_database(self) -> str:
+        """The URL of an empty database."""
+        name = f"test_{uuid.uuid4().hex}"
+        admin = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
+        with admin.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        admin.dispose()
+        return self.url(name)
+
+    def url(self, database: str) -> str:
+        return f"postgresql+psycopg://{USER}@127.0.0.1:{self.port}/{database}"
+
+    def _run(self, program: str, *arguments: str, check: bool = True) -> None:
+        command = [str(self.programs / program), *arguments]
+        if os.geteuid() == 0:
+            command = ["runuser", "-u", USER, "--", *command]
+        subprocess.run(
+            command, check=check, cwd="/tmp", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+
+@contextmanager
+def postgres() -> Iterator[Server]:
+    """A throw-away server; skips the test, saying why, where it cannot run."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed (pip install psycopg)")
+    server = Server()
+    try:
+        yield server
+    finally:
+        server.stop()
