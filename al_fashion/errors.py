@@ -33,6 +33,18 @@ class AnswerError(AlFashionError):
     """An answer that cannot be accepted."""
 
 
+class AnswerConflict(AnswerError):
+    """An answer's id was used for another answer."""
+
+
+class NotYours(AnswerError):
+    """A photo or an answer that is another person's, or nobody's."""
+
+
+class Refused(AlFashionError):
+    """Who asks may not do this."""
+
+
 class FeatureCacheError(AlFashionError):
     """The cached features cannot be read or written, or belong to another backbone."""
 

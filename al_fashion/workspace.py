@@ -48,6 +48,10 @@ class Workspace:
     def reports(self) -> Path:
         return self.folder / "reports"
 
+    @property
+    def pictures(self) -> Path:
+        return self.folder / "pictures"
+
     @contextmanager
     def lock(self, what: str) -> Iterator[None]:
         """Let one import or round at a time work here; a killed one leaves no lock behind."""
