@@ -55,3 +55,7 @@ class MissingFeatures(AlFashionError):
 
 class DownloadError(AlFashionError):
     """A download failed or did not begin in time."""
+
+
+class ModelError(AlFashionError):
+    """A model that cannot be trained as asked, or a file that is not a model of ours."""
