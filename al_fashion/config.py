@@ -70,6 +70,9 @@ def _checked(path: Path, values: dict[str, Any]) -> Config:
         expected = _expected(kinds[name], value)
         if expected:
             raise WorkspaceError(f"{path}: {name} = {value!r}, expected {expected}.")
+    if values.get("input_size"):
+        _check_range(path, "input_size", values, 32, 1024)
+    _check_range(path, "batch", values, 1, 100_000)
     _check_range(path, "overlap", values, 1, 25)
     _check_range(path, "check_share", values, 0.0, 0.5)
     layers = {"layers": tuple(values["layers"])} if "layers" in values else {}

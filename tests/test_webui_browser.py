@@ -55,7 +55,7 @@ def test_a_batch_by_keyboard(page: Page, tmp_path: Path) -> None:
             ["3", "1", "3", "Enter"],
         ):
             seen.append(shown(page))
-            for key in said.split():
+            for key in keys:
                 page.keyboard.press(key)
             expect(page.locator("#photo")).not_to_have_attribute("data-image", seen[-1])
         expect(page.locator("#state")).to_have_text("Saved")

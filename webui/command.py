@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from al_fashion.errors import AlFashionError
+from al_fashion.store.labellers import check_name
 from al_fashion.workspace import Workspace
 from webui import create_app
 
@@ -25,7 +26,7 @@ def serve(folder: Path, host: str, port: int, labeller: str | None) -> None:
     from waitress import create_server
 
     workspace = Workspace.open(folder)
-    app = create_app(workspace, labeller or getpass.getuser())
+    app = create_app(workspace, check_name(labeller or getpass.getuser(), person=True))
     workspace.engine.connect().close()
     listener = bind(host, port)
     url = f"http://{host}:{listener.getsockname()[1]}/"

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 from flask import session as cookie
 
-from al_fashion.errors import AnswerError, Refused
+from al_fashion.errors import Refused
+from al_fashion.store.labellers import check_name
 from webui.settings import settings
-
-RESERVED_NAMES = frozenset({"import", "oracle"})
 
 
 @dataclass(frozen=True)
@@ -33,11 +32,5 @@ def owner() -> Person:
 
 def take_name(name: str) -> None:
     """Go by another name on this machine. Raises AnswerError for names that cannot be."""
-    name = name.strip()
-    if not name or len(name) > 80 or not name.isprintable() or name.lower() in RESERVED_NAMES:
-        raise AnswerError(
-            f"{name[:80]!r} cannot be a labeller's name. Use 1 to 80 printable characters, "
-            "not 'import' or 'oracle'."
-        )
-    cookie["labeller"] = name
+    cookie["labeller"] = check_name(name, person=True)
     cookie.permanent = True

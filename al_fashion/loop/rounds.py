@@ -25,7 +25,7 @@ from al_fashion.models.heads import load_head
 from al_fashion.stats.sentences import sentences
 from al_fashion.store.consensus import Consensus, consensus
 from al_fashion.store.database import reading, writing
-from al_fashion.store.photos import labels, rules
+from al_fashion.store.photos import count_photos, labels, rules
 from al_fashion.store.queue import queue_counts, settle_skipped
 from al_fashion.store.rounds import (
     candidates,
@@ -109,13 +109,21 @@ def watch_rounds(
         if _open_queries(workspace):
             time.sleep(every)
             continue
-        with reading(workspace.engine) as session:
-            remaining = len(candidates(session))
-        batch = None if options.batch is None else min(options.batch, remaining)
-        result = run_round(workspace, replace(options, batch=batch))
+        result = run_round(workspace, _within_reach(workspace, options))
         yield result
         if not result.queued:
             return
+
+
+def _within_reach(workspace: Workspace, options: RoundOptions) -> RoundOptions:
+    """The options, asking for no more photos than remain."""
+    with reading(workspace.engine) as session:
+        remaining, heldout = len(candidates(session)), len(unanswered_heldout(session))
+    return replace(
+        options,
+        batch=None if options.batch is None else min(options.batch, remaining),
+        evaluated=None if options.evaluated is None else min(options.evaluated, heldout),
+    )
 
 
 def _open_queries(workspace: Workspace) -> int:
@@ -138,7 +146,7 @@ def _plan(workspace: Workspace, options: RoundOptions) -> _Plan:
         remaining = candidates(session)
         heldout = consensus(session, "heldout")
         pool = consensus(session, "pool")
-        if not (remaining or pool.ids or heldout.ids):
+        if not any(count_photos(session)[split] for split in ("pool", "labelled", "heldout")):
             raise QueueError(
                 "The workspace has no photos. Bring some in with `al-fashion import SOURCE`."
             )
@@ -169,14 +177,24 @@ def _batch(asked: int | None, default: int, remaining: int) -> int:
 
 
 def _to_evaluate(session: Session, asked: int | None, answered: int) -> list[str]:
-    """The next held-out photos to ask about; at first enough for a first accuracy."""
+    """The next held-out photos to ask about; at first enough for a first accuracy.
+
+    Asking for more than remain is refused, unless none do.
+    """
+    remaining = unanswered_heldout(session)
+    if asked is not None and asked > len(remaining) > 0:
+        raise QueueError(
+            f"Cannot queue {asked} held-out photos: {len(remaining)} unanswered remain. "
+            f"Use --evaluate {len(remaining)} or fewer."
+        )
     wanted = max(EVALUATED_A_ROUND, MIN_EVALUATED - answered) if asked is None else asked
-    return unanswered_heldout(session)[:wanted]
+    return remaining[:wanted]
 
 
 def _photos(plan: _Plan) -> list[str]:
     """The photos a round needs features of, in a fixed order."""
-    return sorted([*plan.candidates, *plan.pool.ids, *plan.heldout.ids])
+    # Those about to be evaluated too, so that the next round finds everything computed.
+    return sorted([*plan.candidates, *plan.pool.ids, *plan.heldout.ids, *plan.to_evaluate])
 
 
 def _round_data(plan: _Plan, table: FeatureTable) -> RoundData:

@@ -4,9 +4,11 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 
 def learning_curve(rounds: Sequence[tuple[int, dict[str, Any] | None]]) -> str | None:
@@ -57,5 +59,10 @@ def draw_confusion(axes: Axes, counts: Sequence[Sequence[int]], labels: Sequence
 
 def _svg(figure: Figure) -> str:
     text = io.StringIO()
-    figure.savefig(text, format="svg")
+    # Text stays text, in the browser's fonts, which know more scripts than Matplotlib's; and a
+    # dollar sign in a label is no formula.
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        for written in figure.findobj(Text):
+            written.set_parse_math(False)
+        figure.savefig(text, format="svg")
     return text.getvalue()[text.getvalue().index("<svg") :]
