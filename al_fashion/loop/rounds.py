@@ -13,6 +13,8 @@ from al_fashion.loop.features import FeatureOptions, features_of, settings_of
 from al_fashion.loop.learner import Learner
 from al_fashion.loop.step import MIN_EVALUATED, RoundData, evaluate, round_generator, select, train
 from al_fashion.models.cache import FeatureTable
+from al_fashion.models.predictors import head_model
+from al_fashion.models.saved import save_model, training_set_digest
 from al_fashion.store.consensus import Consensus, consensus
 from al_fashion.store.database import reading, writing
 from al_fashion.store.photos import labels, rules
@@ -217,6 +219,8 @@ def _record(
     """Save the model first: a round in the database always has its model beside it."""
     if learner is not None:
         path = workspace.models / f"round-{result.round}.npz"
-        learner.estimator.save(path, plan.labels, key, settings_of(workspace.config))
+        digest = training_set_digest(plan.pool.ids, plan.pool.soft)
+        backbone = settings_of(workspace.config)
+        save_model(path, head_model(learner.estimator, plan.labels, backbone, key, digest))
     with writing(workspace.engine) as session:
         record_round(session, result, evaluation, queued, {"features": key})
