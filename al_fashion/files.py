@@ -32,6 +32,13 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         partial.unlink(missing_ok=True)
 
 
+def check_writable(folder: Path) -> None:
+    """Before long work, whose result goes there: raises WorkspaceError where nothing can."""
+    with replacing(folder / ".writable"):
+        pass
+    (folder / ".writable").unlink()
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text whole or not at all. Raises WorkspaceError."""
     with replacing(path) as file:

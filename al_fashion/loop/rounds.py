@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 import strategies
-from al_fashion.errors import QueueError
+from al_fashion.errors import ModelError, QueueError
 from al_fashion.loop.features import FeatureOptions, features_of, settings_of
 from al_fashion.loop.learner import Learner
 from al_fashion.loop.step import (
@@ -21,7 +21,8 @@ from al_fashion.loop.step import (
     train,
 )
 from al_fashion.models.cache import FeatureTable
-from al_fashion.models.heads import load_head
+from al_fashion.models.predictors import head_model, saved_head
+from al_fashion.models.saved import load_model, save_model, training_set_digest
 from al_fashion.stats.sentences import sentences
 from al_fashion.store.consensus import Consensus, consensus
 from al_fashion.store.database import reading, writing
@@ -215,13 +216,13 @@ def _round_data(plan: _Plan, table: FeatureTable) -> RoundData:
 
 def _model_before(workspace: Workspace, plan: _Plan, key: str) -> tuple[int, Predictor] | None:
     """The round before and its model, where there is one on the same features and labels."""
-    path = workspace.models / f"round-{plan.number - 1}.npz"
-    if not path.exists():
+    try:
+        model = load_model(workspace.models / f"round-{plan.number - 1}.npz")
+    except ModelError:  # the first round, or a file of an older version: nothing to compare with
         return None
-    saved = load_head(path)
-    if (saved.key, saved.labels) != (key, plan.labels):
+    if (model.features, model.labels) != (key, plan.labels):
         return None
-    return plan.number - 1, saved.head
+    return plan.number - 1, saved_head(model)
 
 
 def _selected(
@@ -266,7 +267,9 @@ def _record(
     """Save the model first: a round in the database always has its model beside it."""
     if learner is not None:
         path = workspace.models / f"round-{result.round}.npz"
-        learner.estimator.save(path, plan.labels, key, settings_of(workspace.config))
+        digest = training_set_digest(plan.pool.ids, plan.pool.soft)
+        backbone = settings_of(workspace.config)
+        save_model(path, head_model(learner.estimator, plan.labels, backbone, key, digest))
     with writing(workspace.engine) as session:
         overlap = workspace.config.overlap
         record_round(session, result, evaluation, queued, {"features": key}, overlap)

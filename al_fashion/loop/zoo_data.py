@@ -79,9 +79,9 @@ def labelled_photos(workspace: Workspace) -> LabelledPhotos:
     return photos
 
 
-def holdout(photos: LabelledPhotos) -> list[Fold]:
-    """One fold: the pool's photos train, the held-out ones test."""
-    return [Fold(np.flatnonzero(~photos.heldout), np.flatnonzero(photos.heldout))]
+def holdout(photos: LabelledPhotos) -> Fold:
+    """The pool's photos train, the held-out ones test."""
+    return Fold(np.flatnonzero(~photos.heldout), np.flatnonzero(photos.heldout))
 
 
 def halves(photos: LabelledPhotos, rng: np.random.Generator) -> list[Fold]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +11,9 @@ from al_fashion.loop.zoo_data import Fold, LabelledPhotos
 from al_fashion.models.augment import CopyReader, TrainingSet, fill_classes
 from al_fashion.models.cache import FeatureCache, FeatureTable
 from al_fashion.models.features import compute_features
-from al_fashion.models.planned import PlannedBackbone, plan_backbone
+from al_fashion.models.planned import PlannedBackbone
 from al_fashion.models.training import Rows
-from al_fashion.models.zoo import Base, base_settings, pixels_backbone
+from al_fashion.models.zoo import base_values
 from al_fashion.workspace import Workspace
 
 
@@ -43,41 +42,33 @@ def with_copies(photos: LabelledPhotos, folds: Sequence[Fold], target: int) -> l
     ]
 
 
-def copy_reader(photos: LabelledPhotos, size: int, folds: Sequence[ZooFold]) -> CopyReader:
-    """Pixels of the photos and of the folds' copies."""
+def copy_reader(photos: LabelledPhotos, size: int, sets: Sequence[TrainingSet]) -> CopyReader:
+    """Pixels of the photos and of the training sets' copies."""
     return CopyReader(
         lambda image_id: read_pixels(image_id, photos.paths.get(image_id, [])),
         size,
-        [fold.train for fold in folds],
+        sets,
     )
-
-
-def planned_base(base: Base, size: int, weights: Path | None, *, verify: bool) -> PlannedBackbone:
-    """The frozen base that feeds a model. Raises WeightsError."""
-    settings = base_settings(base, size)
-    if base == "pixels":
-        backbone = pixels_backbone(settings.size)
-        return PlannedBackbone(settings, backbone.key, lambda: backbone)
-    return plan_backbone(settings, weights, verify=verify)
 
 
 def zoo_features(
     workspace: Workspace,
     photos: LabelledPhotos,
     planned: PlannedBackbone,
-    folds: Sequence[ZooFold],
+    ids: Sequence[str],
+    sets: Sequence[TrainingSet],
     *,
     progress: bool,
 ) -> FeatureTable:
-    """Features of all photos and copies of the folds, computed where they lack.
+    """Features of the photos `ids` and of the copies of training sets, computed where they lack.
 
     Raises WeightsError and MissingPhotos.
     """
     size = planned.settings.size
     cache = FeatureCache(workspace.features / planned.key)
-    reader = copy_reader(photos, size, folds)
+    reader = copy_reader(photos, size, sets)
     compute_features(
-        [*photos.ids, *reader.in_order()],
+        [*ids, *reader.in_order()],
         reader,
         cache,
         planned.build,
@@ -91,11 +82,6 @@ def fold_rows(table: FeatureTable, photos: LabelledPhotos, fold: ZooFold) -> tup
     """(training rows, test rows) of a fold, the base's own values."""
     tested = table.rows(photos.ids_of(fold.test))
     return (
-        Rows(_values(table.features[table.rows(fold.train.keys)]), fold.train.labels),
-        Rows(_values(table.features[tested]), photos.labels[fold.test]),
+        Rows(base_values(table.features[table.rows(fold.train.keys)]), fold.train.labels),
+        Rows(base_values(table.features[tested]), photos.labels[fold.test]),
     )
-
-
-def _values(roots: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The cache keeps signed square roots; the study's classifiers take the values themselves."""
-    return np.asarray(roots * np.abs(roots), dtype=np.float32)

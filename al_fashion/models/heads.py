@@ -4,13 +4,8 @@ Logistic regression with soft targets and an L2 penalty, fitted by L-BFGS: indep
 sigmoids where a photo may have several labels, softmax where labels exclude each other.
 """
 
-import io
-import json
-import re
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +13,6 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from threadpoolctl import threadpool_limits
-
-from al_fashion.errors import WorkspaceError
-from al_fashion.files import replacing
-from al_fashion.models.backbones import BackboneSettings
 
 Floats = NDArray[np.float64]
 
@@ -89,61 +80,22 @@ class LinearHead(ClassifierMixin, BaseEstimator):
         likely = values[:, :-1] >= 0
         return np.where(likely.any(axis=1, keepdims=True), likely, best[:, :-1])
 
-    def save(self, path: Path, labels: list[str], key: str, backbone: BackboneSettings) -> None:
-        """Write the head as an .npz file, with its labels, its features' key and their backbone."""
-        content = io.BytesIO()
-        np.savez(
-            content,
-            weights=self.weights_.astype(np.float32),
-            bias=self.bias_,
-            centre=self.centre_,
-            scale=self.scale_,
-            exclusive=self.exclusive,
-            labels=np.array(labels),
-            key=key,
-            backbone=json.dumps(asdict(backbone)),
-        )
-        with replacing(path) as file:
-            file.write(content.getvalue())
+    def state(self) -> dict[str, NDArray[Any]]:
+        """All that predictions need, to be saved."""
+        return {
+            "weights": self.weights_.astype(np.float32),
+            "bias": self.bias_,
+            "centre": self.centre_,
+            "scale": np.array(self.scale_),
+        }
 
-
-@dataclass(frozen=True)
-class SavedHead:
-    """A head with its labels, the key of the features it was fitted to, and their backbone."""
-
-    head: LinearHead
-    labels: list[str]
-    key: str
-    backbone: BackboneSettings
-
-
-def load_head(path: Path) -> SavedHead:
-    """Read what `save` wrote. Raises WorkspaceError."""
-    try:
-        with np.load(path, allow_pickle=False) as saved:
-            head = LinearHead(exclusive=bool(saved["exclusive"]))
-            head.weights_ = saved["weights"].astype(np.float64)
-            head.bias_, head.centre_ = saved["bias"], saved["centre"]
-            head.scale_ = float(saved["scale"])
-            names = [str(name) for name in saved["labels"]]
-            head.classes_ = np.arange(len(names))
-            key = str(saved["key"])
-            known = json.loads(str(saved["backbone"])) if "backbone" in saved else None
-            return SavedHead(head, names, key, _backbone(known, key))
-    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
-        raise WorkspaceError(
-            f"Cannot read the model {path}: {error}. Train it anew with `al-fashion round`."
-        ) from error
-
-
-def _backbone(saved: dict[str, Any] | None, key: str) -> BackboneSettings:
-    """The settings saved; of a model of version 0.1, which had VGG16 only, those in its key."""
-    if saved is not None:
-        return BackboneSettings(**{**saved, "layers": tuple(saved["layers"])})
-    found = re.fullmatch(r"vgg16-\w+-(\d+)px-bicubic-(\w+)-5regions", key)
-    if found is None:
-        raise ValueError(f"its features {key!r} are not known")
-    return BackboneSettings("vgg16", int(found[1]), (found[2],))
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> "LinearHead":
+        """Become what was saved. Raises KeyError where something lacks."""
+        self.weights_ = state["weights"].astype(np.float64)
+        self.bias_, self.centre_ = state["bias"], state["centre"]
+        self.scale_ = float(state["scale"])
+        self.classes_ = np.arange(len(self.bias_) - (not self.exclusive))
+        return self
 
 
 def _row_space(centred: Floats) -> Floats:

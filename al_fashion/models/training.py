@@ -1,5 +1,6 @@
 """Training one network on features in memory, epoch by epoch."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -33,8 +34,12 @@ class Rows:
 
 @dataclass(frozen=True)
 class Training:
-    """A trained network's tensors in Keras's order, its epochs, and what it says of the test."""
+    """A trained network's tensors in Keras's order, its epochs, and what it says of the test.
 
+    `inputs` is the number of values it takes a photo.
+    """
+
+    inputs: int
     tensors: list[NDArray[np.float32]]
     epochs: list[Epoch]
     proba: NDArray[np.float64]
@@ -53,7 +58,8 @@ def train_zoo_model(
     """Train for `epochs` epochs; nothing is chosen by the test photos, the last epoch counts."""
     with quiet():
         import keras
-
+    # It warns of every new network after the fifth, as if one were made again by mistake.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     keras.backend.clear_session()
     network = build_network(model, train.features.shape[1], classes, int(rng.integers(2**31)))
     done = []
@@ -62,7 +68,7 @@ def train_zoo_model(
         proba = probabilities(network, test.features)
         done.append(Epoch(loss, accuracy, *_score(proba, test.labels)))
         after_epoch()
-    return Training(network.get_weights(), done, proba)
+    return Training(train.features.shape[1], network.get_weights(), done, proba)
 
 
 def train_epoch(network: Any, rows: Rows, rng: np.random.Generator) -> tuple[float, float]:

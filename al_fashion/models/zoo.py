@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from al_fashion.errors import ModelError
 from al_fashion.models.backbones import Backbone, BackboneSettings, signed_roots
@@ -85,6 +86,11 @@ def base_settings(base: Base, size: int) -> BackboneSettings:
         return BackboneSettings("pixels", PIXELS_SIZE, (), "flat")
     layers = ("block5_pool",) if base == "vgg16" else ()
     return BackboneSettings(base, size, layers, "flat")
+
+
+def base_values(roots: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What the base gave: features are its signed square roots, the classifiers take itself."""
+    return np.asarray(roots * np.abs(roots), dtype=np.float32)
 
 
 def build_network(model: ZooModel, inputs: int, classes: int, seed: int) -> Any:

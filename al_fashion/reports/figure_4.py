@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from al_fashion.loop.zoo import PairResult, Result
+from al_fashion.loop.fine_tuning import FineTuned
 from al_fashion.loop.zoo_data import LabelledPhotos
+from al_fashion.loop.zoo_pairs import PairResult
+from al_fashion.loop.zoo_results import Result
 from al_fashion.models.zoo import RUNS
 from al_fashion.text import percent
 from al_fashion.types import Interval
@@ -36,17 +38,19 @@ def figure_4(results: Sequence[Result], epochs: int) -> str:
 
 def why_they_differ(results: Sequence[Result]) -> str:
     """One line on the t-range and the interval; an example from the results where there is one."""
-    shown = [result for result in results if result.epoch_range and result.accuracy]
+    shown = [
+        (result.scored.accuracy, result.epoch_range, result.title)
+        for result in results
+        if result.scored and result.epoch_range
+    ]
     if not shown:
         return ""
-    best = max(shown, key=lambda result: result.accuracy.value if result.accuracy else 0)
-    low, high = best.epoch_range or (0.0, 0.0)
-    interval = best.accuracy or Interval(0, 0, 0, "", 0, 0)
+    interval, (low, high), title = max(shown, key=lambda row: row[0].value)
     return (
         "Why the two ranges differ: the t-range only says how much the accuracy wavered from epoch "
         "to epoch on the same test photos, and shrinks with every epoch; the interval "
         f"({_METHODS[interval.method]}) says what {interval.n} test photos can tell about others. "
-        f"{best.title}: {_range(low, high)} against {_range(interval.low, interval.high)}."
+        f"{title}: {_range(low, high)} against {_range(interval.low, interval.high)}."
     )
 
 
@@ -72,14 +76,53 @@ def as_json(
             "test": int(photos.heldout.sum()),
             "left_out": photos.left_out,
         },
-        "models": [_model_json(result, epochs) for result in results],
+        "models": [model_json(result, epochs) for result in results],
         "pairs": [asdict(pair) for pair in pairs],
         "note": why_they_differ(results),
     }
 
 
-def _model_json(result: Result, epochs: int) -> dict[str, Any]:
-    if result.reason:
+def result_line(result: Result) -> str:
+    """One trained model in one line."""
+    accuracy = "not tested" if result.scored is None else _accuracy(result.scored.accuracy)
+    return (
+        f"{result.title}: test accuracy {accuracy}, trained on {result.photos} photos, "
+        f"{result.rows} with copies, {result.seconds:.0f} s"
+    )
+
+
+def fine_tuned_text(done: FineTuned) -> str:
+    """How long it took to be best, and what the loop's model gains by it."""
+    loss, accuracy = done.progress.history[done.progress.best_epoch]
+    lines = [
+        f"best after {done.progress.best_epoch + 1} of {done.progress.epochs} epochs on "
+        f"{done.photos} photos ({done.rows} with copies): validation accuracy {percent(accuracy)}, "
+        f"cross-entropy {loss:.3f}"
+    ]
+    for name, result in (("before", done.before), ("after", done.after)):
+        if result.scored:
+            lines.append(f"loop's default {name}: {_accuracy(result.scored.accuracy)}")
+    return "\n".join(lines)
+
+
+def fine_tuned_json(done: FineTuned) -> dict[str, Any]:
+    """The same as plain data."""
+    return {
+        "weights": str(done.weights),
+        "photos": done.photos,
+        "rows_with_copies": done.rows,
+        "validation": [
+            {"loss": loss, "accuracy": accuracy} for loss, accuracy in done.progress.history
+        ],
+        "best_epoch": done.progress.best_epoch + 1,
+        "before": asdict(done.before.scored.accuracy) if done.before.scored else None,
+        "after": asdict(done.after.scored.accuracy) if done.after.scored else None,
+    }
+
+
+def model_json(result: Result, epochs: int) -> dict[str, Any]:
+    """One model's row of `as_json`."""
+    if result.scored is None:
         return {"name": result.name, "available": False, "reason": result.reason}
     model = result.model
     return {
@@ -93,32 +136,35 @@ def _model_json(result: Result, epochs: int) -> dict[str, Any]:
         "learning_rate": model.learning_rate if model else None,
         "validation": result.validation,
         "epoch_range": result.epoch_range,
-        "accuracy": asdict(result.accuracy) if result.accuracy else None,
+        "accuracy": asdict(result.scored.accuracy),
         "study_accuracy": model.study if model else None,
-        "confusion": result.confusion,
+        "confusion": result.scored.confusion,
         "curves": [[asdict(epoch) for epoch in curve] for curve in result.curves],
         "seconds": round(result.seconds, 1),
     }
 
 
 def _row(result: Result, epochs: int) -> tuple[str, ...]:
-    model, interval = result.model, result.accuracy
+    model = result.model
     settings = (
         (f"{RUNS} × {epochs}", model.optimiser, f"{model.learning_rate:g}") if model else ("–",) * 3
     )
-    split = model.split if model else result.split
     study = percent(model.study) if model and model.study is not None else "–"
-    if interval is None:
-        return (result.title, split, *settings, "–", "–", "weights not available", study)
+    if result.scored is None:
+        return (result.title, result.split, *settings, "–", "–", "weights not available", study)
     return (
         result.title,
-        split,
+        result.split,
         *settings,
         _range(*result.validation) if result.validation else "–",
         _range(*result.epoch_range) if result.epoch_range else "–",
-        f"{percent(interval.value)} ({_range(interval.low, interval.high)}), n = {interval.n}",
+        _accuracy(result.scored.accuracy),
         study,
     )
+
+
+def _accuracy(interval: Interval) -> str:
+    return f"{percent(interval.value)} ({_range(interval.low, interval.high)}), n = {interval.n}"
 
 
 def _range(low: float, high: float) -> str:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from al_fashion.files import write_text
-from al_fashion.loop.zoo import LOOP, Zoo, ZooOptions, check_pair
-from al_fashion.loop.zoo_data import labelled_photos
+from al_fashion.loop.zoo import Zoo, ZooOptions
+from al_fashion.loop.zoo_own import LOOP
+from al_fashion.loop.zoo_pairs import check_pair, compare_pair
+from al_fashion.loop.zoo_results import result_of
 from al_fashion.models.zoo import zoo_model, zoo_models
 from al_fashion.reports.figure_4 import as_json, figure_4, pair_lines
 from al_fashion.reports.model_plots import save_confusions, save_curves
@@ -41,13 +43,12 @@ def compare_models(
             zoo_model(name)
     for pair in pairs:
         check_pair(*pair)
-    photos = labelled_photos(workspace)
-    zoo = Zoo(workspace, photos, options)
-    folder = workspace.reports
+    zoo = Zoo.of(workspace, options)
+    photos, folder = zoo.photos, workspace.reports
     # Written first, so that a folder that cannot be written is known before the training.
     zoo.save_contact_sheet(folder / "augmentation.png")
-    results = [zoo.result(name) for name in chosen]
-    tested = [zoo.pair(*pair) for pair in pairs]
+    results = [result_of(zoo, name) for name in chosen]
+    tested = [compare_pair(zoo, *pair) for pair in pairs]
     text = "\n".join(
         [
             _heading(photos.names, int((~photos.heldout).sum()), int(photos.heldout.sum())),

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from al_fashion.files import replacing
-from al_fashion.loop.zoo import Result
+from al_fashion.loop.zoo_results import Result
 from al_fashion.reports.plots import draw_confusion
 
 _WIDE = 10.0
@@ -48,7 +48,7 @@ def save_confusions(
     folder: Path, results: Sequence[Result], labels: Sequence[str], name: str = "models-confusion"
 ) -> list[Path]:
     """Every model's confusion matrix beside each other, as PNG and SVG."""
-    shown = [result for result in results if result.confusion]
+    shown = [(result.title, result.scored) for result in results if result.scored]
     if not shown:
         return []
     columns = min(3, len(shown))
@@ -56,9 +56,9 @@ def save_confusions(
     side = max(3.4, 0.55 * len(labels) + 1.5)
     figure = Figure(figsize=(side * columns, side * rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, result in zip(grid, shown, strict=False):
-        draw_confusion(axes, result.confusion, labels)
-        axes.set_title(result.title)
+    for axes, (title, scored) in zip(grid, shown, strict=False):
+        draw_confusion(axes, scored.confusion, labels)
+        axes.set_title(title)
     for axes in grid[len(shown) :]:
         axes.set_axis_off()
     return _save(figure, folder, name)
