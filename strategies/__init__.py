@@ -34,8 +34,13 @@ __all__ = [
 MODULES = (
     "baseline",
     "coverage",
+    "density",
     "diversity",
+    "dropout",
     "gradients",
+    "hierarchical",
+    "hybrid",
+    "sequential",
     "typical",
     "uncertainty",
     "usdm",
