@@ -111,9 +111,11 @@ def representatives(
     """Positions (k,) of the points nearest to the centroids of k clusters, and their clusters'
     shares (k,) of the weight, largest first.
 
-    Points of no weight are left out as long as there are others. At most `most` clusters; what
-    clusters do not give (also where duplicates leave some empty) is picked farthest first, and has
-    share 0.
+    With `weights` (m,), near and heavy: that of the largest weight times exp(-d^2 / (2 s^2)),
+    s^2 the cluster's mean squared distance, since what lies in the middle of heavy points may
+    weigh nothing itself. Points of no weight are left out as long as there are others. At most
+    `most` clusters; what clusters do not give (also where duplicates leave some empty) is picked
+    farthest first, and has share 0.
     """
     pool = np.arange(len(points))
     if weights is not None:
@@ -125,13 +127,22 @@ def representatives(
     inside = points[pool]
     centres = centroids(inside, min(k, most or k), rng, weights)
     cluster, distance = assign(inside, centres)
-    order = np.lexsort((rng.random(len(inside)), distance, cluster))
+    rank = distance if weights is None else _from_centre(distance, cluster, weights)
+    order = np.lexsort((rng.random(len(inside)), rank, cluster))
     found, first = np.unique(cluster[order], return_index=True)
     totals = np.bincount(cluster, weights, minlength=len(centres))[found]
     largest = np.argsort(-totals, kind="stable")
     chosen = pool[order[first]][largest]
     share = totals[largest] / totals.sum()
     return _fill(points, pool, chosen, share, k, rng)
+
+
+def _from_centre(distance: np.ndarray, cluster: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """d^2 / (2 s^2) - log(weight) of each point, the lowest of a cluster standing for it."""
+    totals = np.bincount(cluster, weights)
+    spread = np.bincount(cluster, weights * distance) / np.maximum(totals, 1e-300)
+    ranks: np.ndarray = distance / (2.0 * np.maximum(spread, 1e-30))[cluster] - np.log(weights)
+    return ranks
 
 
 def _all_weighted(

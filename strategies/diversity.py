@@ -22,7 +22,7 @@ def kcenter(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection:
     """Greedy k-center: each pick is the candidate farthest from all labelled and picked photos.
 
     Without labelled photos the first pick is random. The score of a pick is that Euclidean
-    distance (of the first random pick, the largest distance to it). Exact; see `greedy`.
+    distance (of the first random pick, that of the second). Exact; see `greedy`.
     Source: Gonzalez 1985; as core-set selection: Sener and Savarese, ICLR 2018.
     Raises what `base.check` raises.
     """
@@ -32,9 +32,9 @@ def kcenter(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection:
     if len(pool.labelled):
         points.lower(nearest, points.place(pool.features[pool.labelled]))
     chosen, distances = farthest_first(points, nearest, k, rng)
-    if np.isinf(distances[0]):
-        distances[0] = distances[1] if k > 1 else max(0.0, float(nearest.max()))
-    return Selection(pool.candidates[chosen], np.sqrt(np.maximum(distances, 0.0)))
+    if not len(pool.labelled) and k > 1:
+        distances[0] = distances[1]
+    return Selection(pool.candidates[chosen], np.sqrt(distances))
 
 
 @strategy(

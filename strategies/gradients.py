@@ -20,7 +20,7 @@ from strategies.registry import strategy
 def badge(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection:
     """Draws k photos by the seeding of k-means++ among their gradient embeddings.
 
-    The embedding is the outer product of (probabilities - likeliest answer) and (features, 1), the
+    The embedding is the outer product of (probabilities - likeliest answer) and the features, the
     last layer's gradient if the likeliest answer were right. The first pick has the largest; each
     further one is drawn in proportion to its squared distance to the nearest pick or to zero,
     which a photo that the model is sure of has for its gradient. Multi-label: the likeliest answer
@@ -35,21 +35,17 @@ def badge(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection:
     check(pool, k)
     if pool.proba is None:
         return diverse_seed(pool, k, rng)
-    gradients = Gradients(Points(pool.features, pool.candidates), pool.proba, pool.multilabel)
-    largest = np.flatnonzero(gradients.squares == gradients.squares.max())
-    first = int(rng.choice(largest))
-    nearest = gradients.squares.copy()
-    gradients.lower(nearest, np.array([first]))
-    nearest[first] = -1.0
-    others, _ = distance_sampling(gradients, nearest, k - 1, rng)
-    chosen = np.concatenate([[first], others]).astype(np.int64)
+    gradients = Gradients(
+        Points(pool.features, pool.candidates, centred=False), pool.proba, pool.multilabel
+    )
+    chosen = distance_sampling(gradients, gradients.squares.copy(), k, rng)
     length = np.sqrt(gradients.squares[chosen])
     order = np.argsort(-length, kind="stable")
     return Selection(pool.candidates[chosen[order]], length[order].astype(np.float64))
 
 
 class Gradients:
-    """Gradient embeddings as `greedy.Distances`, by their factors a (m, C) and h (m, d + 1).
+    """Gradient embeddings as `greedy.Distances`, by their factors a (m, C) and h (m, d).
 
     |a_i x h_i - a_j x h_j|^2 = |a_i|^2 |h_i|^2 + |a_j|^2 |h_j|^2 - 2 (a_i . a_j)(h_i . h_j).
     """
@@ -62,7 +58,7 @@ class Gradients:
         else:
             self._a[np.arange(len(proba)), proba.argmax(axis=1)] -= 1.0
         sizes = np.einsum("ij,ij->i", self._a, self._a)
-        self.squares = sizes * (points.squares + 1.0)
+        self.squares = sizes * points.squares
 
     def __len__(self) -> int:
         return len(self._points)
@@ -85,7 +81,6 @@ class Gradients:
         self, block: np.ndarray, part: slice | np.ndarray, others: np.ndarray
     ) -> np.ndarray:
         products = block @ self._points.take(others).T
-        products += 1.0
         products *= self._a[part] @ self._a[others].T
         sums = self.squares[part][:, None] + self.squares[others]
         distances: np.ndarray = sums - 2.0 * products

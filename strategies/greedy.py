@@ -12,6 +12,10 @@ WIDTH = 64
 REFRESH = 32
 """Picks after which all distances are brought up to date."""
 
+Evaluate = Callable[[np.ndarray], np.ndarray]
+Key = Callable[[np.ndarray, np.ndarray | slice], np.ndarray]
+"""Keys of candidates from their squared distances and positions; never falls as those grow."""
+
 
 class Distances(Protocol):
     """Candidates whose distances to one another can be asked for; see `points.Points`."""
@@ -25,9 +29,7 @@ class Distances(Protocol):
     def lower(self, nearest: np.ndarray, others: np.ndarray) -> None: ...
 
 
-def lazy_argmax(
-    bounds: np.ndarray, evaluate: Callable[[np.ndarray], np.ndarray], width: int = WIDTH
-) -> int:
+def lazy_argmax(bounds: np.ndarray, evaluate: Evaluate, width: int = WIDTH) -> int:
     """Position of the largest value, of which `bounds` (n,) are upper bounds.
 
     `evaluate(positions)` gives exact values; only the highest bounds are evaluated, `width` at a
@@ -44,68 +46,74 @@ def lazy_argmax(
             return best
 
 
+def pick_by_distance(
+    points: Distances, nearest: np.ndarray, k: int, key_of: Callable[[int], Key]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (k,) picked one by one, each of the largest key, and their keys (k,) when picked.
+
+    `nearest` (m,) float32 holds the squared distances to what is there from the start and is
+    lowered as photos are picked; `key_of(step)` gives the keys of that step. Exact: what lies among
+    the largest keys is brought up to date at every step, the rest every REFRESH picks.
+    """
+    chosen = np.empty(k, dtype=np.int64)
+    keys = np.empty(k)
+    picked = np.zeros(len(nearest), dtype=bool)
+    since = 0
+    for step in range(k):
+        key, recent = key_of(step), chosen[since:step]
+
+        def exact(top: np.ndarray, key: Key = key, recent: np.ndarray = recent) -> np.ndarray:
+            if len(recent):
+                found = points.between(top, recent).min(axis=1)
+                nearest[top] = np.minimum(nearest[top], found)
+            return np.where(picked[top], -np.inf, key(nearest[top], top))
+
+        bounds = key(nearest, slice(None))
+        bounds[chosen[:step]] = -np.inf
+        pick = lazy_argmax(bounds, exact)
+        chosen[step], keys[step], picked[pick] = pick, bounds[pick], True
+        # Nothing has a bound after the first pick of all, where there were no labelled photos.
+        if step + 1 < k and (len(recent) + 1 >= REFRESH or np.isinf(nearest[pick])):
+            points.lower(nearest, points.take(chosen[since : step + 1]))
+            since = step + 1
+    return chosen, keys
+
+
 def farthest_first(
     points: Distances, nearest: np.ndarray, k: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Positions (k,) picked farthest first, and their squared distances (k,) when picked.
 
-    `nearest` (m,) float32, the squared distances to what is there from the start, infinite
-    without anything: then the first pick is random. It is changed in place.
-    Source: Gonzalez 1985.
+    `nearest` (m,): see `pick_by_distance`; infinite where there is nothing from the start, and
+    then the first pick is random. Source: Gonzalez 1985.
     """
-    return _pick(points, nearest, k, rng, raced=False)
+    noise = rng.random(len(nearest), dtype=np.float32)
+
+    def key(distances: np.ndarray, positions: np.ndarray | slice) -> np.ndarray:
+        # At distance zero all are alike, and without any distance too: random.
+        return np.where((distances > 0) & np.isfinite(distances), distances, noise[positions] - 1.0)
+
+    chosen, keys = pick_by_distance(points, nearest, k, lambda _: key)
+    return chosen, np.maximum(keys, 0.0)
 
 
 def distance_sampling(
     points: Distances, nearest: np.ndarray, k: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Like `farthest_first`, but each pick is drawn in proportion to its squared distance.
+) -> np.ndarray:
+    """Positions (k,): that of the largest `nearest` (m,), then drawn by squared distance.
 
-    This is the seeding of k-means++ (Arthur and Vassilvitskii, SODA 2007). The draw is an
-    exponential race, the largest of distance / Exp(1), so that only photos ahead in it need an
-    exact distance.
+    `nearest`: see `pick_by_distance`; finite. This is the seeding of k-means++ (Arthur and
+    Vassilvitskii, SODA 2007). The draw is an exponential race, the largest of distance / Exp(1), so
+    that only photos ahead in it need an exact distance. Without any distance left the race alone
+    decides.
     """
-    return _pick(points, nearest, k, rng, raced=True)
 
+    def key_of(step: int) -> Key:
+        if step == 0:
+            return lambda distances, _: distances.copy()
+        race = rng.standard_exponential(len(nearest), dtype=np.float32) + np.float32(1e-12)
+        return lambda distances, positions: np.where(
+            distances > 0, distances / race[positions], -race[positions]
+        )
 
-def _pick(
-    points: Distances, nearest: np.ndarray, k: int, rng: np.random.Generator, raced: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    chosen = np.empty(k, dtype=np.int64)
-    distances = np.empty(k)
-    since = 0
-
-    def exact(positions: np.ndarray) -> np.ndarray:
-        """Brings these up to date with the picks since all were."""
-        if step > since:
-            found = points.between(positions, chosen[since:step]).min(axis=1)
-            nearest[positions] = np.where(
-                nearest[positions] < 0, -1.0, np.minimum(nearest[positions], found)
-            )
-        return nearest[positions]
-
-    for step in range(k):
-        if not np.isfinite(nearest[0]):
-            pick = int(rng.integers(len(nearest)))
-        elif raced:
-            race = rng.standard_exponential(len(nearest), dtype=np.float32) + np.float32(1e-12)
-            # Without any distance left, the race alone decides; what is chosen stays out.
-            keys = _race(nearest, race)
-            pick = lazy_argmax(keys, lambda top: _race(exact(top), race[top]))  # noqa: B023
-        else:
-            pick = lazy_argmax(nearest, exact)
-        chosen[step], distances[step] = pick, nearest[pick]
-        nearest[pick] = -1.0
-        if step - since + 1 >= REFRESH or not np.isfinite(distances[step]):
-            # The first pick of all is the one without bounds to go by.
-            points.lower(nearest, points.take(chosen[since : step + 1]))
-            nearest[chosen[: step + 1]] = -1.0
-            since = step + 1
-    return chosen, distances
-
-
-def _race(nearest: np.ndarray, race: np.ndarray) -> np.ndarray:
-    keys = nearest / race
-    keys[nearest == 0] = -race[nearest == 0]
-    keys[nearest < 0] = -np.inf
-    return keys
+    return pick_by_distance(points, nearest, k, key_of)[0]

@@ -17,21 +17,22 @@ FIT_ROWS = 8192
 
 
 class Points:
-    """Features of `rows` as float32 around their mean, with squared Euclidean distances.
+    """Features of `rows` as float32, around their mean if `centred`, with squared distances.
 
     features (n, d), rows (m,). Exact whatever the size: what does not fit `MEMORY_VALUES` is read
     anew in every pass. Distances come from |a|^2 + |b|^2 - 2ab, which loses fewer digits around the
     mean; those that float32 cannot tell from zero are zero, so that copies are exactly alike.
     """
 
-    def __init__(self, features: np.ndarray, rows: np.ndarray) -> None:
+    def __init__(self, features: np.ndarray, rows: np.ndarray, *, centred: bool = True) -> None:
         self._features, self._rows = features, rows
         self._mean = np.zeros(features.shape[1], dtype=np.float32)
         self._loaded: np.ndarray | None = None
-        total = np.zeros(features.shape[1])
-        for _, block in row_chunks(features, rows):
-            total += np.ones(len(block), dtype=np.float32) @ block
-        self._mean = (total / max(1, len(rows))).astype(np.float32)
+        if centred:
+            total = np.zeros(features.shape[1])
+            for _, block in row_chunks(features, rows):
+                total += np.ones(len(block), dtype=np.float32) @ block
+            self._mean = (total / max(1, len(rows))).astype(np.float32)
         if len(rows) * features.shape[1] <= MEMORY_VALUES:
             self._loaded = np.empty((len(rows), features.shape[1]), dtype=np.float32)
             for part, block in row_chunks(features, rows):
