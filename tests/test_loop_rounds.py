@@ -14,6 +14,7 @@ from al_fashion.errors import QueueError, WorkspaceError
 from al_fashion.loop.rounds import RoundOptions, run_round, watch_rounds
 from al_fashion.loop.simulate import answer_as_oracle, known_labels, simulate
 from al_fashion.reports.html import write_report
+from al_fashion.reports.plots import confusion_matrix
 from al_fashion.reports.status import workspace_status
 from al_fashion.store.answers import save_answer
 from al_fashion.store.database import reading, writing
@@ -275,6 +276,11 @@ def test_the_report_shows_what_was_asked_last_however_it_was_answered(
     write_report(known.workspace, tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert text.count("<figure>") == 6 and "oracle; usdm" in text
+
+
+def test_labels_with_signs_of_formulas_and_other_scripts_are_drawn() -> None:
+    drawn = confusion_matrix([[3, 1], [0, 2]], ["$a^{$b", "\u670d"])
+    assert "$a^{$b" in drawn and "\u670d" in drawn
 
 
 def test_none_of_these_counts_as_labelled_and_trains_nothing(known: Known) -> None:

@@ -15,7 +15,7 @@ from al_fashion.data import fashion_mnist
 from al_fashion.errors import MissingPhotos
 
 MAX_PIXELS = 100_000_000
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM", "TGA")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM", "TGA")
 """What is taken for a photo. Pillow would hand others, such as EPS, to programs of their own."""
 
 # Damaged photos are refused with a reason; Pillow's warnings would only add noise. Set once,

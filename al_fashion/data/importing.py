@@ -159,7 +159,8 @@ def _own_paths(workspace: Workspace) -> set[Path]:
     folders = (workspace.features, workspace.models, workspace.reports, workspace.pictures)
     names = [FILE_NAME, SECRET_KEY_NAME, LOCK_NAME, *(path.name for path in folders)]
     folder = workspace.folder.resolve()
-    return {folder / name for name in names} | set(folder.glob(f"{DATABASE_NAME}*"))
+    database = folder.glob(f"{DATABASE_NAME}*") if os.access(folder, os.R_OK) else ()
+    return {folder / name for name in names} | set(database)
 
 
 def _part(photos: list[SourcePhoto], limit: int | None, seed: int) -> list[SourcePhoto]:
