@@ -9,6 +9,10 @@ class WorkspaceError(AlFashionError):
     """The workspace is missing, unreadable, unwritable or from another version."""
 
 
+class LabelError(WorkspaceError):
+    """A label that cannot be."""
+
+
 class SourceError(AlFashionError):
     """A source of photos or its manifest cannot be imported as it is."""
 

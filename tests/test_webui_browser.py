@@ -47,13 +47,7 @@ def test_a_batch_by_keyboard(page: Page, tmp_path: Path) -> None:
     with serving(workspace) as url:
         page.goto(url)
         seen = []
-        for keys in (
-            ["1", "Enter"],
-            ["2", "3", "Enter"],
-            ["n"],
-            ["s", "2"],
-            ["3", "1", "3", "Enter"],
-        ):
+        for said in ("1 Enter", "2 3 Enter", "n", "s 2", "3 1 3 Enter"):
             seen.append(shown(page))
             for key in said.split():
                 page.keyboard.press(key)

@@ -13,6 +13,7 @@ from webui.api import api
 from webui.labelling import labelling
 from webui.people import person
 from webui.refusals import refusals
+from webui.review import review
 from webui.security import add_headers, refuse_foreign_requests
 from webui.settings import Settings, texts
 
@@ -37,7 +38,7 @@ def create_app(
     app.context_processor(lambda: {"t": texts()})
     app.before_request(refuse_foreign_requests)
     CSRFProtect(app)
-    for part in (api, labelling, refusals):
+    for part in (api, labelling, review, refusals):
         app.register_blueprint(part)
     app.after_request(add_headers)
     return app

@@ -5,7 +5,14 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
-from al_fashion.errors import AlFashionError, AnswerConflict, NotYours, Refused, WorkspaceError
+from al_fashion.errors import (
+    AlFashionError,
+    AnswerConflict,
+    LabelError,
+    NotYours,
+    Refused,
+    WorkspaceError,
+)
 from webui.settings import texts
 
 refusals = Blueprint("refusals", __name__)
@@ -15,6 +22,7 @@ STATUS: dict[type[AlFashionError], int] = {
     AnswerConflict: 409,
     NotYours: 404,
     Refused: 403,
+    LabelError: 400,
     WorkspaceError: 503,
 }
 
