@@ -9,6 +9,10 @@ class WorkspaceError(AlFashionError):
     """The workspace is missing, unreadable, unwritable or from another version."""
 
 
+class LabelError(WorkspaceError):
+    """A label that cannot be."""
+
+
 class SourceError(AlFashionError):
     """A source of photos or its manifest cannot be imported as it is."""
 
@@ -39,6 +43,18 @@ class AnswerConflict(AnswerError):
 
 class NotYours(AnswerError):
     """A photo or an answer that is another person's, or nobody's."""
+
+
+class AccountError(AlFashionError):
+    """A name, a password or an invitation that cannot be."""
+
+
+class TooManyFailures(AlFashionError):
+    """Wrong passwords were given too often."""
+
+
+class NotSignedIn(AlFashionError):
+    """Nobody is signed in."""
 
 
 class Refused(AlFashionError):

@@ -47,15 +47,9 @@ def test_a_batch_by_keyboard(page: Page, tmp_path: Path) -> None:
     with serving(workspace) as url:
         page.goto(url)
         seen = []
-        for keys in (
-            ["1", "Enter"],
-            ["2", "3", "Enter"],
-            ["n"],
-            ["s", "2"],
-            ["3", "1", "3", "Enter"],
-        ):
+        for said in ("1 Enter", "2 3 Enter", "n", "s 2", "3 1 3 Enter"):
             seen.append(shown(page))
-            for key in keys:
+            for key in said.split():
                 page.keyboard.press(key)
             expect(page.locator("#photo")).not_to_have_attribute("data-image", seen[-1])
         expect(page.locator("#state")).to_have_text("Saved")
@@ -248,7 +242,7 @@ def test_skipping_takes_a_reason_and_a_proposal(page: Page, tmp_path: Path) -> N
         for keys in ("s1", "s4"):
             all_saved(page)
             shown(page)
-            for key in keys:
+            for key in said.split():
                 page.keyboard.press(key)
         page.keyboard.type("trousers n")
         page.keyboard.press("Enter")

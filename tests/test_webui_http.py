@@ -318,3 +318,29 @@ def test_both_languages_have_the_same_words() -> None:
     client_side = (Path(webui.__file__).parent / "static" / "page.js").read_text()
     for key in re.findall(r'text\("([^"]+)"', client_side):
         assert key in english, key
+
+
+def test_an_owner_settles_what_people_disagree_on(tmp_path: Path) -> None:
+    workspace = queued_workspace(tmp_path / "k", ("dress", "shirt"), overlap=2)
+    client = create_app(workspace, "ann").test_client()
+    for name, label in (("ann", "dress"), ("bob", "shirt")):
+        client.post("/labeller", data={"name": name, "csrf_token": token(client)})
+        post(client, labels=[label])
+    image_id = client.get("/api/review").json["disagreements"][0]["image_id"]
+    page = client.get("/review").text
+    assert image_id in page and "bob" in page
+    verdict = {"image_id": image_id, "kind": "labels", "labels": ["shirt"], "client_id": "v"}
+    for wrong in ({"image_id": "x"}, {"kind": "skip", "reason": "broken"}, {"labels": []}):
+        assert send(client, "/api/review", {**verdict, **wrong}).status_code == 400
+    assert send(client, "/api/review", verdict).status_code == 200
+    assert client.get("/api/review").json["disagreements"] == []
+    assert stored(workspace)[-1].verdict
+
+
+def test_an_owner_takes_a_proposed_label_in(client: FlaskClient) -> None:
+    post(client, kind="skip", labels=[], reason="not_in_list", proposal="trousers")
+    assert "trousers" in client.get("/review").text
+    data = {"name": "trousers", "csrf_token": token(client)}
+    assert client.post("/labels", data=data).status_code == 303
+    assert client.get("/api/session").json["labels"][-1] == "trousers"
+    assert client.post("/labels", data=data).status_code == 400

@@ -11,6 +11,7 @@ from al_fashion.types import AnswerKind, SkipReason
 MOST_LABELS = 500
 LONGEST_NAME = 80
 _TOKEN = re.compile(r"[0-9a-f]{32}")
+_IMAGE = re.compile(r"[0-9a-f]{64}")
 _KINDS = frozenset(get_args(AnswerKind)) - {"undo"}
 
 
@@ -69,6 +70,36 @@ def checked_answer(given: dict[str, Any]) -> dict[str, Any]:
     if given.get("corrects") is not None:
         return {**found, "answer_id": whole_number(given, "corrects")}
     return {**found, "token": token(given)}
+
+
+def verdict_from_form() -> dict[str, Any]:
+    """A verdict as the review page's form sends it."""
+    kind = request.form.get("kind", "labels")
+    return checked_verdict(
+        {
+            "image_id": request.form.get("image_id"),
+            "kind": kind,
+            "labels": request.form.getlist("labels") if kind == "labels" else [],
+            "client_id": request.form.get("client_id"),
+        }
+    )
+
+
+def checked_verdict(given: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `decide`. Raises AnswerError."""
+    found = checked_answer({**given, "corrects": None, "token": "0" * 32})
+    if found["kind"] == "skip":
+        raise AnswerError("A verdict is labels, none or cannot_tell.")
+    wanted = {name: found[name] for name in ("kind", "label_names", "client_id")}
+    return {**wanted, "image_id": image_id(given)}
+
+
+def image_id(given: dict[str, Any]) -> str:
+    """The id of a photo. Raises AnswerError."""
+    found = given.get("image_id")
+    if not isinstance(found, str) or not _IMAGE.fullmatch(found):
+        raise AnswerError("`image_id` must be that of a photo.")
+    return found
 
 
 def client_id(given: dict[str, Any]) -> str:

@@ -21,7 +21,7 @@ from al_fashion.data.splits import assign_splits, name_groups
 from al_fashion.errors import SourceError
 from al_fashion.store.database import reading, writing
 from al_fashion.store.photos import in_chunks, labels, rules
-from al_fashion.store.schema import File, Image, Rules
+from al_fashion.store.schema import File, Image, Removed, Rules
 from al_fashion.types import Split
 from al_fashion.workspace import DATABASE_NAME, LOCK_NAME, SECRET_KEY_NAME, Workspace
 
@@ -181,11 +181,13 @@ def _add_photos(
 ) -> ImportReport:
     """Add the photos that the recorded files hold, their splits and labels."""
     files = _recorded(session, photos)
+    removed = set(session.scalars(select(Removed.id)))
+    files = {path: file for path, file in files.items() if file.image_id not in removed}
     by_image: dict[str, list[SourcePhoto]] = defaultdict(list)
     for photo in photos:
-        image_id = files[storable(photo.path)].image_id
-        if image_id is not None:
-            by_image[image_id].append(photo)
+        file = files.get(storable(photo.path))
+        if file is not None and file.image_id is not None:
+            by_image[file.image_id].append(photo)
     known = {
         image_id: (group, cast(Split, split))
         for image_id, group, split in session.execute(select(Image.id, Image.group, Image.split))

@@ -4,33 +4,11 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from al_fashion.errors import AnswerError
 from al_fashion.store.database import now_ms
 from al_fashion.store.schema import Labeller
 
-RESERVED_NAMES = frozenset({"import", "oracle"})
-LONGEST_NAME = 80
 # A person who was not here for this long is not waited for.
 ACTIVE_MS = 24 * 60 * 60 * 1000
-
-
-def check_name(name: str, *, person: bool = False) -> str:
-    """A labeller's name, trimmed; a `person` cannot be called import or oracle.
-
-    Raises AnswerError.
-    """
-    trimmed = name.strip()
-    if not 0 < len(trimmed) <= LONGEST_NAME or not trimmed.isprintable():
-        raise AnswerError(
-            f"{name[:LONGEST_NAME]!r} cannot be a labeller's name. "
-            f"Use 1 to {LONGEST_NAME} printable characters."
-        )
-    if person and trimmed.lower() in RESERVED_NAMES:
-        raise AnswerError(
-            f"{trimmed!r} cannot be a person's name: it stands for labels that no person gave. "
-            "Use another."
-        )
-    return trimmed
 
 
 def labeller(session: Session, name: str, kind: str = "person") -> Labeller:
