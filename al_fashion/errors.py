@@ -43,3 +43,7 @@ class MissingFeatures(AlFashionError):
 
 class DownloadError(AlFashionError):
     """A download failed or did not begin in time."""
+
+
+class AuditError(AlFashionError):
+    """An audit cannot be started, claimed or verified."""

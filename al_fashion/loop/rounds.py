@@ -23,6 +23,7 @@ from al_fashion.loop.step import (
 from al_fashion.models.cache import FeatureTable
 from al_fashion.models.heads import load_head
 from al_fashion.stats.sentences import sentences
+from al_fashion.store.audit import claimed_audit
 from al_fashion.store.consensus import Consensus, consensus
 from al_fashion.store.database import reading, writing
 from al_fashion.store.photos import labels, rules
@@ -104,8 +105,11 @@ def run_round(workspace: Workspace, options: RoundOptions) -> RoundResult:
 def watch_rounds(
     workspace: Workspace, options: RoundOptions, every: float = 1.0
 ) -> Iterator[RoundResult]:
-    """Run a round whenever the batch is answered, until nothing is left to ask."""
-    while True:
+    """Run a round whenever the batch is answered, until a claim is made or nothing is left to ask.
+
+    No round's own interval ends it: only an audit proves the target.
+    """
+    while not _is_claimed(workspace):
         if _open_queries(workspace):
             time.sleep(every)
             continue
@@ -116,6 +120,11 @@ def watch_rounds(
         yield result
         if not result.queued:
             return
+
+
+def _is_claimed(workspace: Workspace) -> bool:
+    with reading(workspace.engine) as session:
+        return claimed_audit(session) is not None
 
 
 def _open_queries(workspace: Workspace) -> int:
