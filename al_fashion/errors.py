@@ -9,6 +9,10 @@ class WorkspaceError(AlFashionError):
     """The workspace is missing, unreadable, unwritable or from another version."""
 
 
+class LabelError(WorkspaceError):
+    """A label that cannot be."""
+
+
 class SourceError(AlFashionError):
     """A source of photos or its manifest cannot be imported as it is."""
 
@@ -31,6 +35,18 @@ class QueueError(AlFashionError):
 
 class AnswerError(AlFashionError):
     """An answer that cannot be accepted."""
+
+
+class AnswerConflict(AnswerError):
+    """An answer's id was used for another answer."""
+
+
+class NotYours(AnswerError):
+    """A photo or an answer that is another person's, or nobody's."""
+
+
+class Refused(AlFashionError):
+    """Who asks may not do this."""
 
 
 class FeatureCacheError(AlFashionError):

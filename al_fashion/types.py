@@ -100,10 +100,10 @@ class LeasedPhoto:
 
 @dataclass(frozen=True)
 class SavedAnswer:
-    """One answer as it was stored."""
+    """One answer as it was stored, as its labeller may see it; a check looks like any other."""
 
     answer_id: int
-    query_id: int | None
+    token: str | None
     image_id: str
     kind: AnswerKind
     labels: tuple[str, ...]

@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from sqlalchemy import Engine
 from al_fashion.config import FILE_NAME, Config, load_config
 from al_fashion.errors import WorkspaceError
 from al_fashion.store.database import open_database, writing
+from al_fashion.store.photos import check_label
 from al_fashion.store.schema import Label, Rules
 
 
@@ -47,6 +47,10 @@ class Workspace:
     @property
     def reports(self) -> Path:
         return self.folder / "reports"
+
+    @property
+    def pictures(self) -> Path:
+        return self.folder / "pictures"
 
     @contextmanager
     def lock(self, what: str) -> Iterator[None]:
@@ -124,19 +128,9 @@ def create_workspace(
 
 def check_labels(labels: Sequence[str]) -> list[str]:
     """Label names, trimmed and normalised. Raises WorkspaceError for names that cannot be."""
-    names = [unicodedata.normalize("NFC", label).strip() for label in labels]
-    for name in names:
-        if not name or any(sign in name for sign in "|,") or not name.isprintable():
-            raise WorkspaceError(
-                f"{name!r} cannot be a label: names are printable, not empty, without | and comma."
-            )
-        if name[0] in "=+-@":
-            raise WorkspaceError(
-                f"{name!r} cannot be a label: spreadsheets take a leading {name[0]} for a formula."
-            )
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise WorkspaceError(f"Label {twice[0]!r} is given twice. Give every label once.")
+    names: list[str] = []
+    for label in labels:
+        names.append(check_label(label, names))
     if len(names) < 2:
         raise WorkspaceError(f"{len(names)} labels were given, at least 2 are needed.")
     return names

@@ -23,7 +23,12 @@ from webui import create_app
 
 
 def queued_workspace(
-    folder: Path, labels: Sequence[str], *, photos: int = 14, exclusive: bool = False
+    folder: Path,
+    labels: Sequence[str],
+    *,
+    photos: int = 14,
+    exclusive: bool = False,
+    overlap: int = 1,
 ) -> Workspace:
     """Real photos, imported, the whole pool queued."""
     source = folder / "photos"
@@ -48,7 +53,8 @@ def queued_workspace(
     with writing(workspace.engine) as session:
         asked = candidates(session)
         result = RoundResult(1, "random", 0, len(asked), None, 0.0)
-        record_round(session, result, None, [(image_id, "train", None) for image_id in asked], {})
+        photos_asked = [(image_id, "train", None) for image_id in asked]
+        record_round(session, result, None, photos_asked, {}, overlap)  # type: ignore[arg-type]
     return workspace
 
 

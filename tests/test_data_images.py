@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from al_fashion.data.images import UnreadablePhoto, content_id, decode, display, read_pixels
+from al_fashion.data.images import UnreadablePhoto, content_id, decode, picture, read_pixels
 from al_fashion.errors import MissingPhotos
 
 pytestmark = pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
@@ -108,6 +108,6 @@ def test_a_photo_changed_since_its_import_is_missing(tmp_path: Path) -> None:
 def test_a_large_photo_is_shown_smaller(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     path.write_bytes(encode(Pillow.new("RGB", (3200, 800)), "TIFF"))
-    shown, mime = display(content_id(path.read_bytes()), [str(path)], "image/tiff")
+    shown, mime = picture(content_id(path.read_bytes()), [str(path)], 1600)
     assert mime == "image/jpeg"
     assert Pillow.open(io.BytesIO(shown)).size == (1600, 400)

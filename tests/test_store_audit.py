@@ -99,12 +99,14 @@ def test_a_dispute_waits_for_a_verdict(workspace: Workspace) -> None:
             session,
             image_id=f"{1:064x}",
             query_id=None,
-            labeller=labeller(session, "owner"),
+            labeller=labeller(session, "ann"),
             kind="labels",
             label_names=["pullover"],
             client_id="verdict",
             verdict=True,
         )
+    assert said(workspace)[1] == ("labels", [2], False)
+    say(workspace, 1, "ann", "shirt", "dress")
     assert said(workspace)[1] == ("labels", [2], False)
 
 

@@ -1,14 +1,20 @@
 """The page's requests: what is stored, and what is refused."""
 
+import io
 import re
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from markupsafe import escape
 from page import queued_workspace, stored
+from PIL import Image as Pillow
+from sqlalchemy.event import listen
 
+import webui
 from al_fashion.workspace import Workspace
 from webui import create_app
+from webui.language import LANGUAGES
 
 LABELS = ("dress", "<script>alert(1)</script>", "{{7*7}}")
 
@@ -29,16 +35,28 @@ def token(client: FlaskClient) -> str:
     return found[1]
 
 
+def held(client: FlaskClient) -> list[dict[str, object]]:
+    """The photos that the client was given."""
+    given = client.post("/api/claim", json={}, headers={"X-CSRFToken": token(client)})
+    return list(given.json["photos"])  # type: ignore[index]
+
+
 def post(client: FlaskClient, **changes: object):  # type: ignore[no-untyped-def]
-    answer = {"query_id": 1, "kind": "labels", "labels": ["dress"], "client_id": "c1", **changes}
-    return client.post("/answers", json=answer, headers={"X-CSRFToken": token(client)})
+    given = held(client)[0]["token"]
+    answer = {"token": given, "kind": "labels", "labels": ["dress"], "client_id": "c1", **changes}
+    return client.post("/api/answers", json=answer, headers={"X-CSRFToken": token(client)})
+
+
+def send(client: FlaskClient, path: str, body: object):  # type: ignore[no-untyped-def]
+    return client.post(path, json=body, headers={"X-CSRFToken": token(client)})
 
 
 def test_sent_three_times_stored_once(client: FlaskClient, workspace: Workspace) -> None:
-    bodies = [post(client).json["saved"] for _ in range(3)]
+    first = held(client)[0]["token"]
+    bodies = [post(client, token=first).json["saved"] for _ in range(3)]
     assert bodies[0] == bodies[1] == bodies[2]
     assert len(stored(workspace)) == 1
-    assert post(client, labels=[], kind="none").status_code == 400
+    assert post(client, token=first, labels=[], kind="none").status_code == 409
 
 
 def test_each_person_answers_under_their_own_name(
@@ -50,28 +68,82 @@ def test_each_person_answers_under_their_own_name(
     assert len({row.labeller_id for row in stored(workspace)}) == 2
 
 
-@pytest.mark.parametrize("name", ["", "import", "Oracle", "x" * 81, "a\nb"])
+def test_nothing_of_another_person_is_reachable(client: FlaskClient, workspace: Workspace) -> None:
+    mine = held(client)[0]["token"]
+    answer_id = post(client).json["saved"]["answer_id"]
+    client.post("/labeller", data={"name": "bob", "csrf_token": token(client)})
+    assert post(client, token=mine).status_code == 404
+    assert post(client, token=None, corrects=answer_id, client_id="c2").status_code == 404
+    undone = send(client, "/api/undo", {"answer_id": answer_id, "client_id": "c3"})
+    assert undone.status_code == 404
+    assert send(client, "/api/explain", {"token": mine}).status_code == 404
+    assert send(client, "/api/heartbeat", {"tokens": [mine]}).json["held"] == []
+    assert client.get("/api/history").json["answers"] == []
+    assert len(stored(workspace)) == 1
+
+
+def test_a_labeller_sees_no_query_score_or_guess(client: FlaskClient) -> None:
+    photos = held(client)
+    assert {frozenset(photo) for photo in photos} == {
+        frozenset({"token", "image_id", "width", "height"})
+    }
+    saved = post(client).json["saved"]
+    assert set(saved) == {"answer_id", "token", "image_id", "kind", "labels"}
+    assert send(client, "/api/explain", {"token": photos[1]["token"]}).status_code == 403
+    told = send(client, "/api/explain", {"token": photos[0]["token"]})
+    assert told.json == {"strategy": "random", "score": None, "guess": []}
+
+
+@pytest.mark.parametrize("name", ["", "import", "Oracle", "x" * 81, "a\nb", "\u202eevil", "\u200b"])
 def test_names_that_cannot_be(client: FlaskClient, name: str) -> None:
     sent = client.post("/labeller", data={"name": name, "csrf_token": token(client)})
     assert sent.status_code == 400
 
 
 @pytest.mark.parametrize(
+    "name", ['"><img src=x onerror=alert(1)>', "</script><script>", "{{7*7}}", "javascript:1"]
+)
+def test_hostile_names_are_text(client: FlaskClient, name: str) -> None:
+    client.post("/labeller", data={"name": name, "csrf_token": token(client)})
+    page = client.get("/").text
+    assert "<img src=x" not in page and "</script><script>" not in page
+    assert str(escape(name)) in page
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         {"labels": ["shirt"]},
+        {"labels": ["dress", "dress"]},
+        {"labels": ["dress"] * 501},
+        {"labels": ["x" * 1_000]},
         {"kind": "none"},
         {"kind": "labels", "labels": []},
         {"kind": "maybe"},
+        {"kind": "undo", "labels": []},
+        {"kind": ["labels"]},
+        {"kind": "skip", "labels": []},
+        {"kind": "skip", "labels": [], "reason": "bored"},
+        {"kind": "skip", "labels": [], "reason": "broken", "proposal": ""},
+        {"kind": "skip", "labels": [], "reason": "broken", "proposal": "x" * 81},
+        {"kind": "skip", "labels": [], "reason": "broken", "proposal": "a\u202eb"},
         {"labels": "dress"},
         {"labels": [1]},
-        {"query_id": 10**6},
-        {"query_id": -1},
-        {"query_id": 2**63},
-        {"query_id": True},
-        {"query_id": "1; DROP TABLE answer"},
+        {"labels": [["dress"]]},
+        {"token": "../../etc/passwd"},
+        {"token": "0" * 31},
+        {"token": 1},
+        {"token": None},
+        {"token": None, "corrects": -1},
+        {"token": None, "corrects": 2**63},
+        {"token": None, "corrects": True},
+        {"token": None, "corrects": "1; DROP TABLE answer"},
+        {"token": None, "corrects": 1e309},
+        {"token": None, "corrects": float("nan")},
         {"client_id": ""},
         {"client_id": "x" * 65},
+        {"client_id": "a\x00b"},
+        {"client_id": 7},
     ],
 )
 def test_bad_answers_are_refused_whole(
@@ -82,31 +154,113 @@ def test_bad_answers_are_refused_whole(
     assert stored(workspace) == []
 
 
-def test_writes_need_the_token(client: FlaskClient, workspace: Workspace) -> None:
-    sent = client.post("/answers", json={"query_id": 1, "kind": "skip", "labels": []})
-    assert sent.status_code == 403
+@pytest.mark.parametrize(
+    ("content", "mime"),
+    [
+        (b"[1, 2]", "application/json"),
+        (b'"text"', "application/json"),
+        (b"null", "application/json"),
+        (b"{", "application/json"),
+        (b"[" * 100_000, "application/json"),
+        (b'{"a":' * 40_000, "application/json"),
+        (b"\xff\xfe", "application/json"),
+        (b'{"kind": "none", "labels": []}', "text/plain"),
+        (b"kind=none", "application/x-www-form-urlencoded"),
+    ],
+)
+def test_bodies_that_are_no_object_are_refused(
+    client: FlaskClient, workspace: Workspace, content: bytes, mime: str
+) -> None:
+    headers = {"X-CSRFToken": token(client)}
+    sent = client.post("/api/answers", data=content, content_type=mime, headers=headers)
+    assert sent.status_code == 400 and sent.json["error"]
     assert stored(workspace) == []
 
 
-def test_foreign_hosts_are_refused(client: FlaskClient) -> None:
+def test_of_a_key_given_twice_the_last_counts_and_is_checked(client: FlaskClient) -> None:
+    given = held(client)[0]["token"]
+    body = (
+        f'{{"token": "{given}", "kind": "labels", "labels": [], "kind": "none", "client_id": "a"}}'
+    )
+    headers = {"X-CSRFToken": token(client)}
+    sent = client.post("/api/answers", data=body, content_type="application/json", headers=headers)
+    assert sent.json["saved"]["kind"] == "none"
+
+
+def test_a_megabyte_is_too_large(client: FlaskClient, workspace: Workspace) -> None:
+    assert post(client, client_id="x" * 1_000_000).status_code == 413
+    assert stored(workspace) == []
+
+
+def test_writes_need_the_token(client: FlaskClient, workspace: Workspace) -> None:
+    given = held(client)[0]["token"]
+    body = {"token": given, "kind": "none", "labels": [], "client_id": "a"}
+    paths = [
+        str(rule) for rule in client.application.url_map.iter_rules() if "POST" in rule.methods
+    ]
+    assert len(paths) >= 10
+    for path in paths:
+        assert client.post(path, json=body).status_code == 403, path
+    assert stored(workspace) == []
+
+
+def test_foreign_hosts_and_origins_are_refused(client: FlaskClient) -> None:
     assert client.get("/", headers={"Host": "evil.example"}).status_code == 400
     assert client.get("/", headers={"Host": "localhost:8000"}).status_code == 200
+    forged = {
+        "Host": "evil.example",
+        "X-Forwarded-For": "127.0.0.1",
+        "X-Forwarded-Host": "localhost",
+    }
+    assert client.get("/", headers=forged).status_code == 400
+    evil = {"Origin": "https://evil.example", "X-CSRFToken": token(client)}
+    assert client.post("/api/claim", json={}, headers=evil).status_code == 403
 
 
 @pytest.mark.parametrize(
-    "name", ["../../etc/passwd", "..%2f..%2fsecret_key", "-1", "%00", "a" * 64]
+    "name",
+    [
+        "../../etc/passwd",
+        "..%2f..%2fsecret_key",
+        "%2e%2e%5csecret_key",
+        "1%00.png",
+        "C:%5cx",
+        "-1",
+        str(2**63),
+        "1e309",
+        "NaN",
+        "true",
+        "%00",
+        "a" * 64,
+    ],
 )
 def test_only_photos_are_served(client: FlaskClient, name: str) -> None:
     assert client.get(f"/photos/{name}").status_code == 404
 
 
-def test_photos_are_sandboxed(client: FlaskClient) -> None:
-    found = re.search(r'src="(/photos/[0-9a-f]{64})"', client.get("/").text)
-    assert found is not None
-    picture = client.get(found[1])
-    assert picture.mimetype == "image/png"
+@pytest.mark.parametrize("side", ["-1", "0", "1e9", "99999999999999999999", "x", "NaN"])
+def test_any_size_is_one_of_a_few(client: FlaskClient, workspace: Workspace, side: str) -> None:
+    photo = held(client)[0]["image_id"]
+    assert client.get(f"/photos/{photo}?side={side}").status_code == 200
+    made = [path.stem.rpartition("-")[2] for path in workspace.pictures.rglob("*.jpg")]
+    assert set(made) <= {"160", "1280", "2560"}
+
+
+def test_query_arguments_cannot_do_harm(client: FlaskClient) -> None:
+    for path in ("/", "/api/history", "/api/progress"):
+        for query in ("sort=labeller__password", "sort=id;DROP", "limit=1e9", "before=1e309"):
+            assert client.get(f"{path}?{query}").status_code == 200
+
+
+def test_photos_are_sandboxed_and_made_anew(client: FlaskClient, workspace: Workspace) -> None:
+    photo = held(client)[0]["image_id"]
+    picture = client.get(f"/photos/{photo}?side=160")
+    assert picture.mimetype == "image/jpeg"
+    assert max(Pillow.open(io.BytesIO(picture.data)).size) == 160
     assert "sandbox" in picture.headers["Content-Security-Policy"]
     assert picture.headers["X-Content-Type-Options"] == "nosniff"
+    assert client.get(f"/photos/{photo}?side=160").data == picture.data
+    assert len(list(workspace.pictures.rglob("*.jpg"))) == 1
 
 
 def test_hostile_labels_are_text(client: FlaskClient) -> None:
@@ -116,20 +270,77 @@ def test_hostile_labels_are_text(client: FlaskClient) -> None:
 
 
 def test_the_policy_allows_no_inline_code(client: FlaskClient) -> None:
-    page = client.get("/")
-    assert "unsafe" not in page.headers["Content-Security-Policy"]
-    assert not re.search(r"<script(?![^>]*src=)|\son\w+=|<style|\sstyle=", page.text)
+    for path in ("/", "/end", "/nowhere", "/api/progress"):
+        page = client.get(path)
+        assert "unsafe" not in page.headers["Content-Security-Policy"]
+        assert "Access-Control-Allow-Origin" not in page.headers
+        assert not re.search(r"<script(?![^>]*src=)|\son\w+=|<style|\sstyle=", page.text)
 
 
 def test_a_photo_that_is_gone_says_so(client: FlaskClient, workspace: Workspace) -> None:
-    found = re.search(r'src="(/photos/[0-9a-f]{64})"', client.get("/").text)
-    assert found is not None
+    photo = held(client)[0]["image_id"]
     for path in (workspace.folder.parent / "photos").iterdir():
         path.unlink()
-    assert client.get(found[1]).status_code == 404
+    assert client.get(f"/photos/{photo}").status_code == 404
 
 
 def test_the_secret_is_made_once_and_private(workspace: Workspace) -> None:
     first = create_app(workspace, "ann").config["SECRET_KEY"]
     assert create_app(workspace, "bob").config["SECRET_KEY"] == first
     assert (workspace.folder / "secret_key").stat().st_mode & 0o077 == 0
+
+
+def test_a_database_that_cannot_be_written_is_for_later(
+    client: FlaskClient, workspace: Workspace
+) -> None:
+    given = held(client)[0]["token"]
+    headers = {"X-CSRFToken": token(client)}
+    with workspace.engine.connect() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+    workspace.engine.dispose()
+    listen(
+        workspace.engine, "connect", lambda raw, _: raw.execute(f"PRAGMA max_page_count={pages}")
+    )
+    statuses = []
+    for number in range(400):
+        body = {"token": given, "kind": "none", "labels": [], "client_id": f"c{number}" + "x" * 50}
+        statuses.append(client.post("/api/answers", json=body, headers=headers).status_code)
+        if statuses[-1] != 200:
+            break
+    assert statuses[-1] == 503 and len(stored(workspace)) == len(statuses) - 1
+
+
+def test_both_languages_have_the_same_words() -> None:
+    english, german = LANGUAGES["en"].words, LANGUAGES["de"].words
+    assert english.keys() == german.keys()
+    for key, words in english.items():
+        assert re.findall(r"\{\w+\}", words) == re.findall(r"\{\w+\}", german[key]), key
+    client_side = (Path(webui.__file__).parent / "static" / "page.js").read_text()
+    for key in re.findall(r'text\("([^"]+)"', client_side):
+        assert key in english, key
+
+
+def test_an_owner_settles_what_people_disagree_on(tmp_path: Path) -> None:
+    workspace = queued_workspace(tmp_path / "k", ("dress", "shirt"), overlap=2)
+    client = create_app(workspace, "ann").test_client()
+    for name, label in (("ann", "dress"), ("bob", "shirt")):
+        client.post("/labeller", data={"name": name, "csrf_token": token(client)})
+        post(client, labels=[label])
+    image_id = client.get("/api/review").json["disagreements"][0]["image_id"]
+    page = client.get("/review").text
+    assert image_id in page and "bob" in page
+    verdict = {"image_id": image_id, "kind": "labels", "labels": ["shirt"], "client_id": "v"}
+    for wrong in ({"image_id": "x"}, {"kind": "skip", "reason": "broken"}, {"labels": []}):
+        assert send(client, "/api/review", {**verdict, **wrong}).status_code == 400
+    assert send(client, "/api/review", verdict).status_code == 200
+    assert client.get("/api/review").json["disagreements"] == []
+    assert stored(workspace)[-1].verdict
+
+
+def test_an_owner_takes_a_proposed_label_in(client: FlaskClient) -> None:
+    post(client, kind="skip", labels=[], reason="not_in_list", proposal="trousers")
+    assert "trousers" in client.get("/review").text
+    data = {"name": "trousers", "csrf_token": token(client)}
+    assert client.post("/labels", data=data).status_code == 303
+    assert client.get("/api/session").json["labels"][-1] == "trousers"
+    assert client.post("/labels", data=data).status_code == 400

@@ -17,15 +17,18 @@ def answers() -> None:
 @answers.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--labeller", default="import", show_default=True, help="Who answered, if not said.")
+@click.option(
+    "--verdicts", is_flag=True, help="They decide; their photos may serve as checks of labellers."
+)
 @click.pass_obj
-def import_(folder: Path, file: Path, labeller: str) -> None:
+def import_(folder: Path, file: Path, labeller: str, verdicts: bool) -> None:
     """Take in JSONL lines with `image` (file name or id), `labels`, optionally `labeller`.
 
     An empty list of labels says 'none of these'.
     """
     from al_fashion.data.answers import import_answers
 
-    new = import_answers(Workspace.open(folder), file, labeller)
+    new = import_answers(Workspace.open(folder), file, labeller, verdicts=verdicts)
     click.echo(f"{new} new answers.")
 
 

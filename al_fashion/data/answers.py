@@ -22,17 +22,20 @@ _SPLITS: tuple[Split, ...] = ("pool", "heldout", "audit")
 _COLUMNS = ("image", "id", "labels", "split")
 
 
-def import_answers(workspace: Workspace, file: Path, default_labeller: str) -> int:
+def import_answers(
+    workspace: Workspace, file: Path, default_labeller: str, *, verdicts: bool = False
+) -> int:
     """Add the answers of a JSONL file, all or none; returns how many were new.
 
-    A line taken in again adds nothing. Raises AnswerError, naming the line.
+    As `verdicts` they decide, and their photos may serve as checks. A line taken in again adds
+    nothing. Raises AnswerError, naming the line.
     """
     rows = _read_rows(file)
     new = 0
     with writing(workspace.engine) as session:
         for line, row in rows:
             try:
-                new += _take(session, row, default_labeller)
+                new += _take(session, row, default_labeller, verdicts)
             except AlFashionError as error:
                 raise AnswerError(f"{file}, line {line}: {error}") from error
     return new
@@ -50,13 +53,14 @@ def export_labels(workspace: Workspace, format_: str) -> str:
     return text.getvalue()
 
 
-def _take(session: Session, row: dict[str, Any], default_labeller: str) -> int:
+def _take(session: Session, row: dict[str, Any], default_labeller: str, verdict: bool) -> int:
     """Add one answer unless the labeller's newest says the same; 1 if added."""
     image_id = find_image(session, row["image"])
     who = labeller(session, row.get("labeller") or default_labeller, "import")
     chosen = label_ids(session, row["labels"])
     known = newest_answer(session, image_id, who.id)
-    if known is not None and known.kind != "skip" and known.labels == chosen:
+    said = None if known is None or known.kind == "skip" else (known.labels, known.verdict)
+    if said == (chosen, verdict):
         return 0
     add_answer(
         session,
@@ -66,6 +70,7 @@ def _take(session: Session, row: dict[str, Any], default_labeller: str) -> int:
         kind="labels" if chosen else "none",
         label_names=row["labels"],
         client_id=uuid.uuid4().hex,
+        verdict=verdict,
     )
     close_answered(session, [image_id])
     return 1

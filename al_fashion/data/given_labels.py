@@ -10,7 +10,7 @@ from al_fashion.data.manifest import SourcePhoto, examples
 from al_fashion.store.answers import close_answered
 from al_fashion.store.database import now_ms
 from al_fashion.store.labellers import labeller
-from al_fashion.store.photos import in_chunks, label_ids
+from al_fashion.store.photos import in_chunks, label_ids, labels
 from al_fashion.store.schema import Answer, Query, Truth
 from al_fashion.types import Split
 
@@ -62,6 +62,7 @@ def _add_answers(session: Session, chosen: Mapping[str, list[int]]) -> None:
         .order_by(Answer.id)
     ):
         said[image_id].append((answer_id, earlier))
+    shown = len(labels(session))
     rows = [
         {
             "image_id": image_id,
@@ -72,6 +73,7 @@ def _add_answers(session: Session, chosen: Mapping[str, list[int]]) -> None:
             "client_id": f"import:{image_id}:{len(said[image_id])}",
             "supersedes": said[image_id][-1][0] if said[image_id] else None,
             "created_ms": now_ms(),
+            "labels_shown": shown,
         }
         for image_id, ids in chosen.items()
         if not said[image_id] or said[image_id][-1][1] != ids

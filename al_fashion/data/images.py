@@ -15,8 +15,6 @@ from al_fashion.data import fashion_mnist
 from al_fashion.errors import MissingPhotos
 
 MAX_PIXELS = 100_000_000
-DISPLAY_SIDE = 1600
-DISPLAY_MIMES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
 
 # Damaged photos are refused with a reason; Pillow's warnings would only add noise. Set once,
 # because `warnings.catch_warnings` must not be used by several threads.
@@ -108,20 +106,28 @@ def read_pixels(image_id: str, paths: Sequence[str]) -> NDArray[np.uint8]:
     return np.asarray(decode(content, path)[0])
 
 
-def display(image_id: str, paths: Sequence[str], mime: str) -> tuple[bytes, str]:
-    """(bytes, MIME type) of the picture a browser shows, at most DISPLAY_SIDE pixels a side.
+def picture(image_id: str, paths: Sequence[str], side: int) -> tuple[bytes, str]:
+    """(bytes, MIME type) of the picture a browser shows, at most `side` pixels a side.
 
+    Always encoded anew: nothing that a file carries beside its pixels reaches a browser.
     Raises MissingPhotos.
     """
     content, path = read_verified(image_id, paths)
-    photo, _ = decode(content, path)
-    is_file = not path.startswith(fashion_mnist.PREFIX)
-    if is_file and mime in DISPLAY_MIMES and max(photo.size) <= DISPLAY_SIDE:
-        return content, mime
-    photo.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE))
+    drawn = path.startswith(fashion_mnist.PREFIX)
+    photo = decode(content, path)[0] if drawn else _small(content, path, side)
+    photo.thumbnail((side, side))
     small = io.BytesIO()
-    if is_file:
-        photo.save(small, "JPEG", quality=88)
-        return small.getvalue(), "image/jpeg"
-    photo.save(small, "PNG")
-    return small.getvalue(), "image/png"
+    if drawn:
+        photo.save(small, "PNG")
+        return small.getvalue(), "image/png"
+    photo.save(small, "JPEG", quality=88)
+    return small.getvalue(), "image/jpeg"
+
+
+def _small(content: bytes, path: str, side: int) -> Pillow.Image:
+    """A JPEG decoded no larger than needed, which is several times faster; others whole."""
+    photo = Pillow.open(io.BytesIO(content))
+    if photo.format != "JPEG" or photo.mode not in ("RGB", "L"):
+        return decode(content, path)[0]
+    photo.draft("RGB", (side, side))
+    return ImageOps.exif_transpose(photo).convert("RGB")

@@ -6,7 +6,7 @@ from typing import get_args
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
-from al_fashion.errors import AnswerError
+from al_fashion.errors import AnswerConflict, AnswerError, NotYours
 from al_fashion.store.database import now_ms
 from al_fashion.store.labellers import lock_labeller
 from al_fashion.store.leases import lease_slot
@@ -179,7 +179,7 @@ def saved(session: Session, answer: Answer) -> SavedAnswer:
     names = {label.id: label.name for label in labels(session)}
     return SavedAnswer(
         answer_id=answer.id,
-        query_id=answer.query_id,
+        token=answer.token,
         image_id=answer.image_id,
         kind=answer.kind,  # type: ignore[arg-type]
         labels=tuple(names[identity] for identity in answer.labels),
@@ -191,7 +191,7 @@ def _own_lease(session: Session, token: str, who: Labeller) -> Lease:
         select(Lease).where(Lease.token == token, Lease.labeller_id == who.id)
     ).one_or_none()
     if lease is None:
-        raise AnswerError("This photo was not given to you. Reload the page for the next one.")
+        raise NotYours("This photo was not given to you. Reload the page for the next one.")
     return lease
 
 
@@ -201,7 +201,7 @@ def _own_answer(session: Session, answer_id: int, labeller: str) -> Answer:
         select(Answer).where(Answer.id == answer_id, Answer.labeller_id == who.id)
     ).one_or_none()
     if answer is None:
-        raise AnswerError(f"You have no answer {answer_id}. Reload the page.")
+        raise NotYours(f"You have no answer {answer_id}. Reload the page.")
     return answer
 
 
@@ -269,6 +269,6 @@ def _check_same(answer: Answer, wanted: tuple[object, ...]) -> None:
         answer.verdict,
     )
     if found != wanted:
-        raise AnswerError(
+        raise AnswerConflict(
             f"The id {answer.client_id!r} was used for another answer. Send a new id with it."
         )

@@ -173,14 +173,15 @@ def give_to_the_pool(session: Session, audit: Audit) -> int:
 
 
 def _answers(session: Session, ids: Sequence[str]) -> dict[str, list[Answer]]:
-    """Each labeller's newest answer of each photo, oldest first; without what says nothing."""
-    newest: dict[tuple[str, int], Answer] = {}
+    """Each photo's newest verdict, and each labeller's newest answer; not what says nothing."""
+    newest: dict[tuple[str, bool, int], Answer] = {}
     for part in in_chunks(ids):
         statement = select(Answer).where(Answer.image_id.in_(part)).order_by(Answer.id)
         for answer in session.scalars(statement):
-            newest[answer.image_id, answer.labeller_id] = answer
+            who = 0 if answer.verdict else answer.labeller_id
+            newest[answer.image_id, answer.verdict, who] = answer
     found: dict[str, list[Answer]] = defaultdict(list)
-    for (image_id, _), answer in newest.items():
+    for (image_id, _, _), answer in newest.items():
         if answer.kind not in ("undo", "skip") and not answer.late:
             found[image_id].append(answer)
     return dict(found)
@@ -190,10 +191,9 @@ def _outcome(
     photo: AuditPhoto, said: Sequence[Answer], state: str | None, there: set[str]
 ) -> Outcome:
     """A verdict decides, else the majority; who cannot tell, or only skips, makes it wrong."""
-    verdicts = [answer for answer in said if answer.verdict]
-    if verdicts:
-        newest = max(verdicts, key=lambda answer: answer.id)
-        return Outcome(photo, _kind(newest.kind), sorted(newest.labels))
+    for answer in said:
+        if answer.verdict:
+            return Outcome(photo, _kind(answer.kind), sorted(answer.labels))
     if state == "open":
         return Outcome(photo, None, [])
     counts = Counter((answer.kind, tuple(sorted(answer.labels))) for answer in said)

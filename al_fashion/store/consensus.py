@@ -8,17 +8,24 @@ from numpy.typing import NDArray
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from al_fashion.stats.agreement import expectation_maximisation
 from al_fashion.store.photos import labels, rules
 from al_fashion.store.schema import Answer, Image
 from al_fashion.types import Split
+
+# A model of labellers needs answers to learn from: photos with so many answers, so many of them.
+MODELLED_ANSWERS = 3
+MODELLED_PHOTOS = 20
+SMOOTHING = 1.0
+_SAYS_LABELS = ("labels", "none")
 
 
 @dataclass(frozen=True)
 class Consensus:
     """What the labellers say of the answered photos of one split.
 
-    `ids` (n,) image ids in a fixed order, `soft` (n, C) float64 share of the labellers that
-    chose each label, `hard` (n, C) bool labels, `groups` (n,) group names.
+    `ids` (n,) image ids in a fixed order, `soft` (n, C) float64 how sure each label is, `hard`
+    (n, C) bool labels, `groups` (n,) group names.
     """
 
     ids: list[str]
@@ -27,42 +34,131 @@ class Consensus:
     groups: list[str]
 
 
-def consensus(session: Session, split: Split) -> Consensus:
-    """Unite every labeller's newest answer to each photo of a split; skips say nothing.
+@dataclass(frozen=True)
+class _Votes:
+    """One row an answer: `photo` and `labeller` (a,) row numbers, `chosen` (a, C) bool, `shown`
+    (a, C) bool which labels there were to choose from."""
 
-    A label holds where at least half of the labellers chose it, so that a photo seen as a
-    shirt by one and as a pullover by another is both; where labels exclude each other the
-    one chosen most, of equals the one chosen last.
+    photo: NDArray[np.int64]
+    labeller: NDArray[np.int64]
+    chosen: NDArray[np.bool_]
+    shown: NDArray[np.bool_]
+
+
+def consensus(session: Session, split: Split) -> Consensus:
+    """Unite the newest answers to each photo of a split; skips and 'cannot tell' say nothing.
+
+    An owner's verdict decides. Else each label is as sure as the share of the labellers that
+    chose it, of those who could; where enough photos have three answers or more, as sure as
+    Dawid and Skene's model of the labellers makes it. A label holds from one half on, so that a
+    photo seen as a shirt by one and as a pullover by another is both; where labels exclude each
+    other the surest one, of equals the one chosen last.
     """
     rows = _newest_answers(session, split)
-    column = {label.id: place for place, label in enumerate(labels(session))}
-    ids = list(dict.fromkeys(row[0] for row in rows))
+    verdicts = _verdicts(session, split)
+    names = labels(session)
+    column = {label.id: place for place, label in enumerate(names)}
+    rows = [row for row in rows if verdicts.get(row[0], ("",))[0] != "cannot_tell"]
+    ids = sorted(
+        {row[0] for row in rows} | {i for i, row in verdicts.items() if row[0] in _SAYS_LABELS}
+    )
     place = {image_id: row for row, image_id in enumerate(ids)}
-    votes = np.zeros((len(ids), len(column)))
-    last = np.zeros_like(votes)
-    voters = np.zeros((len(ids), 1))
-    groups = [""] * len(ids)
-    for image_id, group, chosen in rows:
-        row = place[image_id]
-        groups[row] = group
-        voters[row] += 1
-        last[row] = 0
-        votes[row, [column[label] for label in chosen]] += 1
-        last[row, [column[label] for label in chosen]] = 1
-    soft = votes / np.maximum(voters, 1)
-    hard = _choose_one(soft, last) if rules(session).exclusive else soft >= 0.5
-    return Consensus(ids, soft, hard, groups)
+    votes = _votes(rows, place, column)
+    soft = _shares(votes, (len(ids), len(column)))
+    _use_labeller_model(soft, votes)
+    groups = {row[0]: row[1] for row in rows} | {i: row[1] for i, row in verdicts.items()}
+    last = _last_said(votes, soft.shape)
+    for image_id in place.keys() & verdicts.keys():
+        decided = np.zeros(len(column))
+        decided[[column[label] for label in verdicts[image_id][2]]] = 1.0
+        soft[place[image_id]] = last[place[image_id]] = decided
+    exclusive = rules(session).exclusive
+    if exclusive:
+        soft /= np.maximum(soft.sum(axis=1, keepdims=True), 1.0)
+    hard = _choose_one(soft, last) if exclusive else soft >= 0.5
+    return Consensus(ids, soft, hard, [groups[image_id] for image_id in ids])
 
 
-def _newest_answers(session: Session, split: Split) -> Sequence[tuple[str, str, list[int]]]:
-    newest = select(func.max(Answer.id)).group_by(Answer.image_id, Answer.labeller_id)
+_Row = tuple[str, str, list[int], int, int | None]
+
+
+def _newest_answers(session: Session, split: Split) -> Sequence[_Row]:
+    """(image id, group, label ids, labeller id, labels shown), oldest first."""
+    newest = select(func.max(Answer.id)).where(~Answer.verdict)
     statement = (
-        select(Answer.image_id, Image.group, Answer.labels)
+        select(Answer.image_id, Image.group, Answer.labels, Answer.labeller_id, Answer.labels_shown)
         .join(Image, Image.id == Answer.image_id)
-        .where(Answer.id.in_(newest), Answer.kind != "skip", Image.split == split)
-        .order_by(Answer.image_id, Answer.id)
+        .where(
+            Answer.id.in_(newest.group_by(Answer.image_id, Answer.labeller_id)),
+            Answer.kind.in_(_SAYS_LABELS),
+            Image.split == split,
+        )
+        .order_by(Answer.id)
     )
     return session.execute(statement).tuples().all()
+
+
+def _verdicts(session: Session, split: Split) -> dict[str, tuple[str, str, list[int]]]:
+    """(kind, group, label ids) of the newest verdict, by image id."""
+    newest = select(func.max(Answer.id)).where(Answer.verdict).group_by(Answer.image_id)
+    rows = session.execute(
+        select(Answer.image_id, Answer.kind, Image.group, Answer.labels)
+        .join(Image, Image.id == Answer.image_id)
+        .where(Answer.id.in_(newest), Image.split == split)
+    )
+    return {image_id: (kind, group, chosen) for image_id, kind, group, chosen in rows}
+
+
+def _votes(rows: Sequence[_Row], place: dict[str, int], column: dict[int, int]) -> _Votes:
+    labellers = {who: number for number, who in enumerate(sorted({row[3] for row in rows}))}
+    chosen = np.zeros((len(rows), len(column)), dtype=bool)
+    shown = np.ones_like(chosen)
+    for number, (_, _, label_ids, _, seen) in enumerate(rows):
+        chosen[number, [column[label] for label in label_ids]] = True
+        if seen is not None:
+            shown[number, seen:] = False
+    return _Votes(
+        photo=np.array([place[row[0]] for row in rows], dtype=np.int64),
+        labeller=np.array([labellers[row[3]] for row in rows], dtype=np.int64),
+        chosen=chosen,
+        shown=shown,
+    )
+
+
+def _shares(votes: _Votes, shape: tuple[int, int]) -> NDArray[np.float64]:
+    """(n, C) share of those who chose a label among those who could have."""
+    chose, could = np.zeros(shape), np.zeros(shape)
+    np.add.at(chose, votes.photo, votes.chosen)
+    np.add.at(could, votes.photo, votes.shown)
+    return chose / np.maximum(could, 1)
+
+
+def _use_labeller_model(soft: NDArray[np.float64], votes: _Votes) -> None:
+    """Put the labeller model's probabilities where a photo has answers enough, label by label."""
+    for label in range(soft.shape[1]):
+        could = votes.shown[:, label]
+        answers = np.bincount(votes.photo[could], minlength=len(soft))
+        modelled = np.flatnonzero(answers >= MODELLED_ANSWERS)
+        if len(modelled) < MODELLED_PHOTOS:
+            continue
+        used = could & (answers[votes.photo] >= MODELLED_ANSWERS)
+        said = np.stack(
+            [
+                np.searchsorted(modelled, votes.photo[used]),
+                votes.labeller[used],
+                votes.chosen[used, label].astype(np.int64),
+            ],
+            axis=1,
+        )
+        shape = (len(modelled), int(votes.labeller.max()) + 1, 2)
+        soft[modelled, label] = expectation_maximisation(said, shape, SMOOTHING)[0][:, 1]
+
+
+def _last_said(votes: _Votes, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """(n, C) what the latest answer chose."""
+    last = np.zeros(shape)
+    last[votes.photo] = votes.chosen  # of rows for one photo the latest stays
+    return last
 
 
 def _choose_one(soft: NDArray[np.float64], last: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -1,12 +1,13 @@
 """Photos, labels and where the photos lie."""
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from al_fashion.errors import AnswerError, UnknownLabel
+from al_fashion.errors import AnswerError, LabelError, UnknownLabel
 from al_fashion.store.schema import Answer, File, Image, Label, Rules, Truth
 
 
@@ -30,6 +31,22 @@ def label_ids(session: Session, names: Sequence[str]) -> list[int]:
             f"{', '.join(known)}. Use one of these, or `al-fashion init` with more labels."
         )
     return [identity for name, identity in known.items() if name in names]
+
+
+def check_label(label: str, known: Sequence[str]) -> str:
+    """A new label's name, trimmed and normalised. Raises LabelError for one that cannot be."""
+    name = unicodedata.normalize("NFC", label).strip()
+    if not name or any(sign in name for sign in "|,") or not name.isprintable():
+        raise LabelError(
+            f"{name!r} cannot be a label: names are printable, not empty, without | and comma."
+        )
+    if name[0] in "=+-@":
+        raise LabelError(
+            f"{name!r} cannot be a label: spreadsheets take a leading {name[0]} for a formula."
+        )
+    if name in known:
+        raise LabelError(f"Label {name!r} is given twice. Give every label once.")
+    return name
 
 
 def in_chunks(ids: Sequence[str], size: int = 10_000) -> Iterator[Sequence[str]]:
@@ -101,7 +118,9 @@ def labelled_images(session: Session) -> set[str]:
         session.scalars(
             select(Answer.image_id)
             .join(Image, Image.id == Answer.image_id)
-            .where(Answer.id.in_(newest), Answer.kind != "skip", Image.split == "pool")
+            .where(
+                Answer.id.in_(newest), Answer.kind.in_(("labels", "none")), Image.split == "pool"
+            )
         )
     )
 

@@ -1,0 +1,52 @@
+"""Errors as one line for the person, and a status for the page's script."""
+
+from flask import Blueprint, jsonify, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from al_fashion.errors import (
+    AlFashionError,
+    AnswerConflict,
+    LabelError,
+    NotYours,
+    Refused,
+    WorkspaceError,
+)
+from webui.settings import texts
+
+refusals = Blueprint("refusals", __name__)
+
+# A database that cannot be written may be later: the page keeps its answers and tries again.
+STATUS: dict[type[AlFashionError], int] = {
+    AnswerConflict: 409,
+    NotYours: 404,
+    Refused: 403,
+    LabelError: 400,
+    WorkspaceError: 503,
+}
+
+
+@refusals.app_errorhandler(AlFashionError)
+def refused(error: AlFashionError) -> ResponseReturnValue:
+    """What could not be done, and why."""
+    status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 400)
+    return _refusal(str(error), status)
+
+
+@refusals.app_errorhandler(CSRFError)
+def not_from_here(_error: CSRFError) -> ResponseReturnValue:
+    """The page is out of date, or not ours; the browser keeps its answers until a reload."""
+    return _refusal(texts()("out of date"), 403)
+
+
+@refusals.app_errorhandler(HTTPException)
+def other(error: HTTPException) -> ResponseReturnValue:
+    """No such page, too large a body, and the like."""
+    return _refusal(str(error.description), error.code or 500)
+
+
+def _refusal(message: str, status: int) -> ResponseReturnValue:
+    if request.path.startswith("/api/"):
+        return jsonify({"error": message}), status
+    return render_template("error.html", message=message), status
