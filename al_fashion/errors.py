@@ -75,3 +75,7 @@ class DownloadError(AlFashionError):
 
 class ModelError(AlFashionError):
     """A model that cannot be trained as asked, or a file that is not a model of ours."""
+
+
+class AuditError(AlFashionError):
+    """An audit cannot be started, claimed or verified."""

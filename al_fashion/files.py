@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import hashlib
 import os
 import threading
 from collections.abc import Iterator
@@ -43,3 +44,12 @@ def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text whole or not at all. Raises WorkspaceError."""
     with replacing(path) as file:
         file.write(text.encode())
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal. Raises WorkspaceError where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WorkspaceError(f"Cannot read {path}: {error.strerror}. Name another file.") from error

@@ -92,7 +92,7 @@ def test_an_older_database_is_backed_up_first(database: str, tmp_path: Path) -> 
         assert copy.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
         return
     with engine.connect() as connection:
-        found = connection.execute(text("SELECT count(*) FROM before_0002.answer")).scalar()
+        found = connection.execute(text(f"SELECT count(*) FROM before_{REVISION}.answer")).scalar()
         assert found == 4
 
 

@@ -30,13 +30,18 @@ class Known:
 
 
 def make_workspace(
-    folder: Path, n: int = 300, *, seed: int = 0, groups: int | None = None
+    folder: Path,
+    n: int = 300,
+    *,
+    seed: int = 0,
+    groups: int | None = None,
+    separation: float = 2.0,
 ) -> Known:
     """An exclusive workspace of n photos with separable features, held-out ones answered."""
     workspace = create_workspace(folder, LABELS, exclusive=True, seed=seed)
     rng = np.random.default_rng(seed)
     kind = rng.integers(0, 3, n)
-    features = (rng.normal(size=(n, 16)) + 2.0 * np.eye(3, 16)[kind]).astype(np.float32)
+    features = (rng.normal(size=(n, 16)) + separation * np.eye(3, 16)[kind]).astype(np.float32)
     ids = sorted(hashlib.sha256(f"{seed}/{row}".encode()).hexdigest() for row in range(n))
     cache = FeatureCache(workspace.features / "made-up", 16)
     cache.append(ids, features)
@@ -87,7 +92,7 @@ def make_workspace(
 
 def use_features(monkeypatch: pytest.MonkeyPatch, known: Known) -> None:
     """Let rounds and simulations work on the made-up features."""
-    for module in ("rounds", "simulate"):
+    for module in ("rounds", "simulate", "audit"):
         monkeypatch.setattr(
             f"al_fashion.loop.{module}.features_of", lambda *_: (known.table, "made-up")
         )

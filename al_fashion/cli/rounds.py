@@ -55,7 +55,7 @@ def round_(
         return
     for result in watch_rounds(workspace, options):
         _print_round(result, as_json)
-    click.echo("Nothing is left to ask.", err=True)
+    click.echo("The target is proven and claimed, or nothing is left to ask; see status.", err=True)
 
 
 def _print_round(result: RoundResult, as_json: bool) -> None:
@@ -72,6 +72,7 @@ def _print_round(result: RoundResult, as_json: bool) -> None:
 @click.pass_obj
 def status(folder: Path, as_json: bool) -> None:
     """Say where the workspace stands and what to do next."""
+    from al_fashion.reports.audit import audit_text
     from al_fashion.reports.status import workspace_status
 
     found = workspace_status(Workspace.open(folder))
@@ -88,6 +89,9 @@ def status(folder: Path, as_json: bool) -> None:
         click.echo(f"  quarantined: {path}: {reason}")
     click.echo(f"queue: {queue['open']} open, {queue['answered']} answered")
     click.echo(f"round {found['round']}: {accuracy_text(found['accuracy'])}")
+    if found["audit"] is not None:
+        for line in audit_text(found["audit"]):
+            click.echo(f"  {line}")
     click.echo(f"next: {found['next']}")
 
 

@@ -24,6 +24,7 @@ from al_fashion.models.cache import FeatureTable
 from al_fashion.models.predictors import head_model, saved_head
 from al_fashion.models.saved import load_model, save_model, training_set_digest
 from al_fashion.stats.sentences import sentences
+from al_fashion.store.audit import claimed_audit
 from al_fashion.store.consensus import Consensus, consensus
 from al_fashion.store.database import reading, writing
 from al_fashion.store.photos import count_photos, labels, rules
@@ -105,8 +106,11 @@ def run_round(workspace: Workspace, options: RoundOptions) -> RoundResult:
 def watch_rounds(
     workspace: Workspace, options: RoundOptions, every: float = 1.0
 ) -> Iterator[RoundResult]:
-    """Run a round whenever the batch is answered, until nothing is left to ask."""
-    while True:
+    """Run a round whenever the batch is answered, until a claim is made or nothing is left to ask.
+
+    No round's own interval ends it: only an audit proves the target.
+    """
+    while not _is_claimed(workspace):
         if _open_queries(workspace):
             time.sleep(every)
             continue
@@ -125,6 +129,11 @@ def _within_reach(workspace: Workspace, options: RoundOptions) -> RoundOptions:
         batch=None if options.batch is None else min(options.batch, remaining),
         evaluated=None if options.evaluated is None else min(options.evaluated, heldout),
     )
+
+
+def _is_claimed(workspace: Workspace) -> bool:
+    with reading(workspace.engine) as session:
+        return claimed_audit(session) is not None
 
 
 def _open_queries(workspace: Workspace) -> int:

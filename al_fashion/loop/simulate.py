@@ -107,7 +107,7 @@ def known_labels(workspace: Workspace, options: FeatureOptions) -> KnownLabels:
 def answer_as_oracle(workspace: Workspace) -> list[str]:
     """Answer every open query with the known labels; returns the photos answered."""
     with writing(workspace.engine) as session:
-        known = truths(session, "pool")
+        known = truths(session, "pool") | truths(session, "audit")
         names = {label.id: label.name for label in labels(session)}
         oracle = labeller(session, "oracle", "oracle")
         asked = open_images(session)

@@ -6,7 +6,7 @@ from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, UniqueConstr
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 # The newest migration; opening a database compares against it without loading Alembic.
-REVISION = "0002"
+REVISION = "0003"
 
 
 class Base(DeclarativeBase):
@@ -221,3 +221,39 @@ class Answer(Base):
     reason: Mapped[str | None]
     proposal: Mapped[str | None]
     labels_shown: Mapped[int | None]
+
+
+class Audit(Base):
+    """An attempt to prove a frozen model's accuracy; `id` is the attempt's number.
+
+    `state` is open, claimed or stopped. `model_hash` is the SHA-256 of the model's file.
+    """
+
+    __tablename__ = "audit"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    round_id: Mapped[int] = mapped_column(ForeignKey("round.id"))
+    model_file: Mapped[str]
+    model_hash: Mapped[str] = mapped_column(String(64))
+    overlap: Mapped[int]
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+    ended_ms: Mapped[int | None] = mapped_column(BigInteger)
+    record: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class AuditPhoto(Base):
+    """A photo drawn for an audit, `place` in the drawn order, with the model's frozen say.
+
+    `predicted` are label ids, `top` is the most probable label. The photo may be removed later
+    and then counts as wrong, so nothing here refers to its row.
+    """
+
+    __tablename__ = "audit_photo"
+    __table_args__ = (UniqueConstraint("audit_id", "place", name="audit_order"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    audit_id: Mapped[int] = mapped_column(ForeignKey("audit.id"))
+    place: Mapped[int]
+    image_id: Mapped[str] = mapped_column(String(64), index=True)
+    group: Mapped[str] = mapped_column("group_name")
+    predicted: Mapped[list[int]]
+    top: Mapped[int]

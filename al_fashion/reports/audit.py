@@ -1,0 +1,128 @@
+"""Where the proof stands."""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from al_fashion.stats.audit import Progress, audit_progress, more_answers
+from al_fashion.stats.audit_record import is_right
+from al_fashion.stats.planning import TARGET, attempt_alpha
+from al_fashion.store.audit import Outcome, decided, newest_audit, outcomes
+from al_fashion.store.database import reading, writing
+from al_fashion.store.photos import rules
+from al_fashion.store.queue import settle_skipped
+from al_fashion.store.rounds import headline
+from al_fashion.store.schema import Audit, Round
+from al_fashion.text import percent
+from al_fashion.workspace import Workspace
+
+
+def audit_status(workspace: Workspace) -> dict[str, Any] | None:
+    """The newest attempt in figures; None where there was none.
+
+    `answers` counts in the drawn order without a gap; `waiting` photos answered behind one that
+    is not decided; `disputed` wait for an owner. `probably_more` answers are needed if the
+    accuracy is what was seen so far, `at_least_more` if all are right; None: not with those left.
+    """
+    with writing(workspace.engine) as session:
+        settle_skipped(session)
+    with reading(workspace.engine) as session:
+        audit = newest_audit(session)
+        return None if audit is None else _status(session, audit)
+
+
+def _status(session: Session, audit: Audit) -> dict[str, Any]:
+    found = outcomes(session, audit)
+    counted = decided(found)
+    alpha = attempt_alpha(audit.id)
+    metric = rules(session).metric
+    progress = audit_progress([_right(row, metric) for row in counted], alpha)
+    left = len(found) - progress.answers
+    accuracy = _seen(session, audit, progress)
+    probably, at_least = (
+        (0, 0) if progress.proven else more_answers(progress, accuracy, left, alpha)
+    )
+    return {
+        "attempt": audit.id,
+        "state": audit.state,
+        "round": audit.round_id,
+        "answers": progress.answers,
+        "errors": progress.errors,
+        "lower_bound": progress.lower_bound,
+        "e_value": progress.e_value,
+        "e_value_needed": 1 / alpha,
+        "alpha": alpha,
+        "target": TARGET,
+        "proven": progress.proven,
+        "claimed": audit.state == "claimed",
+        "left": left,
+        "accuracy_seen": accuracy,
+        "probably_more": probably,
+        "at_least_more": at_least,
+        "waiting": sum(row.kind is not None for row in found) - len(counted),
+        "disputed": sum(row.disputed for row in found),
+    }
+
+
+def _right(found: Outcome, metric: str) -> bool:
+    photo = found.photo
+    row = {
+        "kind": found.kind,
+        "predicted": photo.predicted,
+        "top": photo.top,
+        "answer": found.labels,
+    }
+    return is_right(row, metric)
+
+
+def _seen(session: Session, audit: Audit, progress: Progress) -> float:
+    """The share right among the audit's answers and the frozen model's held-out photos."""
+    right, n = progress.answers - progress.errors + 0.0, progress.answers + 0.0
+    frozen = session.get(Round, audit.round_id)
+    evaluated = None if frozen is None else headline(frozen)
+    if evaluated is not None:
+        right += evaluated["value"] * evaluated["n"]
+        n += evaluated["n"]
+    return right / n if n else 1.0
+
+
+def audit_text(found: dict[str, Any]) -> list[str]:
+    """The status in sentences."""
+    lines = [
+        f"attempt {found['attempt']} to prove round {found['round']}'s model at least "
+        f"{percent(found['target'])} accurate: {found['answers']} answers, {found['errors']} wrong",
+        f"However often we look, we can vouch for {percent(found['lower_bound'])}; the e-value is "
+        f"{found['e_value']:.3g}, {found['e_value_needed']:.0f} is needed.",
+        _verdict(found),
+    ]
+    if found["waiting"] and not found["proven"]:
+        lines.append(
+            f"{found['waiting']} answered photos do not count yet: one before them is not decided."
+        )
+    if found["disputed"]:
+        lines.append(f"On {found['disputed']} photos the labellers disagree: an owner decides.")
+    return lines
+
+
+def _verdict(found: dict[str, Any]) -> str:
+    if found["claimed"]:
+        return "PROVEN and claimed. Anyone can recompute it with `al-fashion audit verify FILE`."
+    if found["state"] == "stopped":
+        return "Given up. The answered photos may train; `al-fashion audit start` tries anew."
+    if found["proven"]:
+        return "Proven. Sign it off with `al-fashion audit claim`."
+    if found["at_least_more"] is None:
+        return (
+            f"NOT PROVEN, and not to be proven with the {found['left']} photos left even if all "
+            "were right. Give up with `al-fashion audit stop`."
+        )
+    if found["probably_more"] is None:
+        return (
+            f"Not yet proven. At the accuracy seen so far ({percent(found['accuracy_seen'])}) the "
+            f"{found['left']} photos left will probably not do; at least "
+            f"{found['at_least_more']} more answers are needed."
+        )
+    return (
+        f"Not yet proven. About {found['probably_more']} more answers are needed at the accuracy "
+        f"seen so far ({percent(found['accuracy_seen'])}), at least {found['at_least_more']}."
+    )
