@@ -22,7 +22,10 @@ class Interval:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model scored on the answered held-out photos."""
+    """What a model scored on the answered held-out photos.
+
+    `calibration_error` is by how much its probabilities are off, on average, in [0, 1].
+    """
 
     metric: str
     accuracy: Interval
@@ -30,6 +33,7 @@ class Evaluation:
     top1_in_set: Interval
     per_label: list[dict[str, Any]]
     confusion: list[list[int]] | None
+    calibration_error: float | None = None
 
     def headline(self) -> dict[str, Any]:
         """The headline accuracy as scripts read it: value, low, high, method, n, metric."""

@@ -130,7 +130,17 @@ def test_a_trained_model_predicts_outside_any_workspace(
     weights = ("--weights", random_vgg16, "--weights-unverified")
     saved = tmp_path / "away" / "v2.npz"
     status, out, err = run(
-        "-w", labelled, "models", "train", "vgg16-v2", *weights, "--epochs", 4, "-o", saved
+        "-w",
+        labelled,
+        "models",
+        "train",
+        "vgg16-v2",
+        *weights,
+        *FAST[2:],
+        "--epochs",
+        4,
+        "-o",
+        saved,
     )
     assert status == 0, err
     assert "VGG16 v2: test accuracy" in out

@@ -8,13 +8,23 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 import strategies
-from al_fashion.errors import QueueError
+from al_fashion.errors import ModelError, QueueError
 from al_fashion.loop.features import FeatureOptions, features_of, settings_of
 from al_fashion.loop.learner import Learner
-from al_fashion.loop.step import MIN_EVALUATED, RoundData, evaluate, round_generator, select, train
+from al_fashion.loop.step import (
+    MIN_EVALUATED,
+    RoundData,
+    evaluate,
+    head_of,
+    projected,
+    round_generator,
+    select,
+    train,
+)
 from al_fashion.models.cache import FeatureTable
-from al_fashion.models.predictors import head_model
-from al_fashion.models.saved import save_model, training_set_digest
+from al_fashion.models.heads import LinearHead
+from al_fashion.models.predictors import head_model, saved_head
+from al_fashion.models.saved import load_model, save_model, training_set_digest
 from al_fashion.store.consensus import Consensus, consensus
 from al_fashion.store.database import reading, writing
 from al_fashion.store.photos import labels, rules
@@ -67,8 +77,8 @@ def run_round(workspace: Workspace, options: RoundOptions) -> RoundResult:
         started = time.perf_counter()
         plan = _plan(workspace, options)
         table, key = features_of(workspace, _photos(plan), options.features)
-        data = _round_data(plan, table)
-        learner = train(data)
+        data = projected(_round_data(plan, table), plan.seed)
+        learner = train(data, _previous_head(workspace, plan, key))
         evaluation = evaluate(learner, data)
         rng = round_generator(plan.seed, plan.number)
         queued = _queue_order(*_selected(learner, data, plan, table, rng))
@@ -80,7 +90,8 @@ def run_round(workspace: Workspace, options: RoundOptions) -> RoundResult:
             accuracy=None if evaluation is None else evaluation.headline(),
             seconds=time.perf_counter() - started,
         )
-        _record(workspace, result, evaluation, queued, learner, plan, key)
+        head = None if learner is None else head_of(learner, data)
+        _record(workspace, result, evaluation, queued, head, plan, key)
         return result
 
 
@@ -162,6 +173,9 @@ def _photos(plan: _Plan) -> list[str]:
 
 
 def _round_data(plan: _Plan, table: FeatureTable) -> RoundData:
+    rows = table.rows(plan.pool.ids)
+    row_groups = np.full(len(table.ids), "", dtype=object)
+    row_groups[rows] = plan.pool.groups
     nothing_labelled = RoundData(
         features=table.features,
         labelled=np.empty(0, dtype=np.int64),
@@ -173,8 +187,21 @@ def _round_data(plan: _Plan, table: FeatureTable) -> RoundData:
         labels=plan.labels,
         exclusive=plan.exclusive,
         metric=plan.metric,
+        row_groups=row_groups,
     )
-    return nothing_labelled.with_labelled(table.rows(plan.pool.ids), plan.pool.soft)
+    return nothing_labelled.with_labelled(rows, plan.pool.soft)
+
+
+def _previous_head(workspace: Workspace, plan: _Plan, key: str) -> LinearHead | None:
+    """The head of the round before, where it is of the same features and labels."""
+    path = workspace.models / f"round-{plan.number - 1}.npz"
+    try:
+        saved = load_model(path)
+        head = saved_head(saved)
+    except ModelError:
+        return None  # it would only have saved time
+    fits = (saved.features, saved.labels, head.exclusive) == (key, plan.labels, plan.exclusive)
+    return head if fits else None
 
 
 def _selected(
@@ -212,15 +239,15 @@ def _record(
     result: RoundResult,
     evaluation: Evaluation | None,
     queued: Sequence[tuple[str, Purpose, float | None]],
-    learner: Learner | None,
+    head: LinearHead | None,
     plan: _Plan,
     key: str,
 ) -> None:
     """Save the model first: a round in the database always has its model beside it."""
-    if learner is not None:
+    if head is not None:
         path = workspace.models / f"round-{result.round}.npz"
         digest = training_set_digest(plan.pool.ids, plan.pool.soft)
         backbone = settings_of(workspace.config)
-        save_model(path, head_model(learner.estimator, plan.labels, backbone, key, digest))
+        save_model(path, head_model(head, plan.labels, backbone, key, digest))
     with writing(workspace.engine) as session:
         record_round(session, result, evaluation, queued, {"features": key})

@@ -9,13 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_fashion.loop.features import FeatureOptions, features_of
-from al_fashion.loop.step import RoundData, evaluate, round_generator, select, train
+from al_fashion.loop.step import (
+    RoundData,
+    evaluate,
+    head_of,
+    projected,
+    round_generator,
+    select,
+    train,
+)
 from al_fashion.models.cache import FeatureTable
 from al_fashion.store.answers import add_answer, close_answered
 from al_fashion.store.consensus import consensus
 from al_fashion.store.database import reading, writing
 from al_fashion.store.labellers import labeller
-from al_fashion.store.photos import labels, rules, truths
+from al_fashion.store.photos import image_groups, labels, rules, truths
 from al_fashion.store.queue import open_images
 from al_fashion.types import Evaluation, RoundResult
 from al_fashion.workspace import Workspace
@@ -53,11 +61,12 @@ def simulate(
     The rounds are those that a workspace with this seed would run.
     """
     asked = known.table.rows(first)
-    data = known.data
+    data, head = known.data, None
     for number in range(2, rounds + 2):
         started = time.perf_counter()
         data = data.with_labelled(asked, known.oracle[asked].astype(np.float64))
-        learner = train(data)
+        learner = train(data, head)
+        head = None if learner is None else head_of(learner, data)
         evaluation = evaluate(learner, data)
         k = min(batch, len(data.candidates))
         selection = select(learner, data, strategy, k, round_generator(known.seed, number))
@@ -77,6 +86,7 @@ def known_labels(workspace: Workspace, options: FeatureOptions) -> KnownLabels:
     """A workspace whose photos were imported with `labels_as="truth"`, for simulations."""
     with reading(workspace.engine) as session:
         known = truths(session, "pool")
+        groups = image_groups(session, "pool")
         heldout = consensus(session, "heldout")
         names = labels(session)
         fixed = rules(session)
@@ -86,6 +96,8 @@ def known_labels(workspace: Workspace, options: FeatureOptions) -> KnownLabels:
     oracle = np.zeros((len(table.ids), len(names)), dtype=bool)
     for row, chosen in zip(table.rows(list(known)), known.values(), strict=True):
         oracle[row, [column[label] for label in chosen]] = True
+    row_groups = np.full(len(table.ids), "", dtype=object)
+    row_groups[table.rows(list(known))] = [groups[image_id] for image_id in known]
     data = RoundData(
         features=table.features,
         labelled=np.empty(0, dtype=np.int64),
@@ -97,8 +109,9 @@ def known_labels(workspace: Workspace, options: FeatureOptions) -> KnownLabels:
         labels=[label.name for label in names],
         exclusive=fixed.exclusive,
         metric=fixed.metric,
+        row_groups=row_groups,
     )
-    return KnownLabels(table, data, oracle, fixed.seed)
+    return KnownLabels(table, projected(data, fixed.seed), oracle, fixed.seed)
 
 
 def answer_as_oracle(workspace: Workspace) -> list[str]:
