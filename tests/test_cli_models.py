@@ -12,8 +12,8 @@ from test_cli import LABELS, Run, run, save_photos  # noqa: F401  (`run` is a fi
 from al_fashion.models import keras_backbones
 from al_fashion.models.weights import SHAPES
 
-PHOTOS = 120
-FAST = ("--epochs", 1, "--per-class", 40)
+PHOTOS = 72
+FAST = ("--epochs", 1, "--per-class", 20)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def labelled(tmp_path: Path, run: Run) -> Path:  # noqa: F811
         for number in range(PHOTOS):
             rows.writerow([f"photos/{number}.png", LABELS[number % 3], f"sender {number // 3}"])
     folder = tmp_path / "w"
-    options = ("--exclusive", "--heldout", 0.3, "--audit", 0, "--input-size", 96, "--seed", 1)
+    options = ("--exclusive", "--heldout", 0.5, "--audit", 0, "--input-size", 96, "--seed", 1)
     assert run("init", folder, "--labels", ",".join(LABELS), *options)[0] == 0
     source = (tmp_path / "photos.csv", "--labels-from", "csv", "--group-by", "sender")
     assert run("-w", folder, "import", *source)[0] == 0
@@ -80,7 +80,7 @@ def test_all_models_are_compared_and_saved(
     names = ["basic-cnn", "vgg16-v1", "vgg16-v2", "vgg16-v3", "resnet50", "loop"]
     assert list(rows) == names
     assert all(row["available"] for row in rows.values())
-    assert found["photos"] == {"train": 84, "test": 36, "left_out": 0}
+    assert found["photos"] == {"train": 36, "test": 36, "left_out": 0}
     for name, row in rows.items():
         interval = row["accuracy"]
         assert interval["method"] == "korn-graubard"
@@ -89,7 +89,7 @@ def test_all_models_are_compared_and_saved(
         assert sum(map(sum, row["confusion"])) == interval["n"]
     assert rows["loop"]["accuracy"]["value"] > 0.9
     assert rows["vgg16-v2"]["epochs"] == [1, 1]
-    assert rows["vgg16-v2"]["rows_with_copies"] == 120
+    assert rows["vgg16-v2"]["rows_with_copies"] == 60
     assert len(rows["vgg16-v3"]["curves"]) == 2
     low, high = rows["vgg16-v1"]["validation"]
     assert low <= rows["vgg16-v1"]["accuracy"]["value"] <= high
@@ -130,7 +130,17 @@ def test_a_trained_model_predicts_outside_any_workspace(
     weights = ("--weights", random_vgg16, "--weights-unverified")
     saved = tmp_path / "away" / "v2.npz"
     status, out, err = run(
-        "-w", labelled, "models", "train", "vgg16-v2", *weights, "--epochs", 4, "-o", saved
+        "-w",
+        labelled,
+        "models",
+        "train",
+        "vgg16-v2",
+        *weights,
+        *FAST[2:],
+        "--epochs",
+        4,
+        "-o",
+        saved,
     )
     assert status == 0, err
     assert "VGG16 v2: test accuracy" in out
@@ -161,7 +171,7 @@ def test_a_fine_tuned_backbone_is_a_new_version_beside_the_old(
     found = json.loads(out)
     tuned = Path(found["weights"])
     assert tuned.parent == labelled / "models"
-    assert 0 < found["photos"] < 84
+    assert 0 < found["photos"] < 36
     assert len(found["validation"]) == 2
     assert found["before"]["n"] == found["after"]["n"] == 36
     assert not list((labelled / "models").glob(".fine*"))

@@ -20,7 +20,14 @@ from al_fashion.loop.zoo_own import LOOP
 from al_fashion.loop.zoo_results import Result, result_of
 from al_fashion.models.augment import TrainingSet, fill_classes
 from al_fashion.models.backbones import BackboneSettings, feature_layer
-from al_fashion.models.fine_tuning import BLOCK, INPUT_LAYER, Progress, TuningData, fine_tune
+from al_fashion.models.fine_tuning import (
+    BLOCK,
+    INPUT_LAYER,
+    RECIPE,
+    Progress,
+    TuningData,
+    fine_tune,
+)
 from al_fashion.models.planned import plan_backbone
 from al_fashion.models.weights import Weights, find_weights, weights_digest
 
@@ -145,6 +152,7 @@ def _tuning_data(zoo: Zoo, fold: Fold, rows: TrainingSet) -> TuningData:
 def _identity(zoo: Zoo, fold: Fold, rows: TrainingSet, weights: Weights) -> str:
     """What a checkpoint must have been made with to be taken up again."""
     parts = [
+        RECIPE,
         weights.digest,
         _size(zoo),
         zoo.photos.seed,

@@ -13,14 +13,17 @@ from al_fashion.loop.features import FeatureOptions, features_of, settings_of
 from al_fashion.loop.learner import Learner
 from al_fashion.loop.step import (
     MIN_EVALUATED,
-    Predictor,
     RoundData,
+    earlier_model,
     evaluate,
+    head_of,
+    projected,
     round_generator,
     select,
     train,
 )
 from al_fashion.models.cache import FeatureTable
+from al_fashion.models.heads import LinearHead
 from al_fashion.models.predictors import head_model, saved_head
 from al_fashion.models.saved import load_model, save_model, training_set_digest
 from al_fashion.stats.sentences import sentences
@@ -84,9 +87,12 @@ def run_round(workspace: Workspace, options: RoundOptions) -> RoundResult:
         started = time.perf_counter()
         plan = _plan(workspace, options)
         table, key = features_of(workspace, _photos(plan), options.features)
-        data = _round_data(plan, table)
-        learner = train(data)
-        evaluation = evaluate(learner, data, plan.look, _model_before(workspace, plan, key))
+        whole = _round_data(plan, table)
+        data = projected(whole, plan.seed)
+        before = _previous_head(workspace, plan, key)
+        learner = train(data, before)
+        earlier = earlier_model(before, plan.number - 1, whole)
+        evaluation = evaluate(learner, data, plan.look, earlier)
         rng = round_generator(plan.seed, plan.number)
         queued = _queue_order(*_selected(learner, data, plan, table, rng))
         result = RoundResult(
@@ -99,7 +105,8 @@ def run_round(workspace: Workspace, options: RoundOptions) -> RoundResult:
             evaluation=None if evaluation is None else asdict(evaluation),
             sentences=[] if evaluation is None else sentences(asdict(evaluation)),
         )
-        _record(workspace, result, evaluation, queued, learner, plan, key)
+        head = None if learner is None else head_of(learner, data)
+        _record(workspace, result, evaluation, queued, head, plan, key)
         return result
 
 
@@ -208,6 +215,9 @@ def _photos(plan: _Plan) -> list[str]:
 
 
 def _round_data(plan: _Plan, table: FeatureTable) -> RoundData:
+    rows = table.rows(plan.pool.ids)
+    row_groups = np.full(len(table.ids), "", dtype=object)
+    row_groups[rows] = plan.pool.groups
     nothing_labelled = RoundData(
         features=table.features,
         labelled=np.empty(0, dtype=np.int64),
@@ -219,19 +229,21 @@ def _round_data(plan: _Plan, table: FeatureTable) -> RoundData:
         labels=plan.labels,
         exclusive=plan.exclusive,
         metric=plan.metric,
+        row_groups=row_groups,
     )
-    return nothing_labelled.with_labelled(table.rows(plan.pool.ids), plan.pool.soft)
+    return nothing_labelled.with_labelled(rows, plan.pool.soft)
 
 
-def _model_before(workspace: Workspace, plan: _Plan, key: str) -> tuple[int, Predictor] | None:
-    """The round before and its model, where there is one on the same features and labels."""
+def _previous_head(workspace: Workspace, plan: _Plan, key: str) -> LinearHead | None:
+    """The head of the round before, where it is of the same features and labels."""
+    path = workspace.models / f"round-{plan.number - 1}.npz"
     try:
-        model = load_model(workspace.models / f"round-{plan.number - 1}.npz")
-    except ModelError:  # the first round, or a file of an older version: nothing to compare with
-        return None
-    if (model.features, model.labels) != (key, plan.labels):
-        return None
-    return plan.number - 1, saved_head(model)
+        saved = load_model(path)
+        head = saved_head(saved)
+    except ModelError:
+        return None  # the first round, or a file of an older version
+    fits = (saved.features, saved.labels, head.exclusive) == (key, plan.labels, plan.exclusive)
+    return head if fits else None
 
 
 def _selected(
@@ -269,16 +281,16 @@ def _record(
     result: RoundResult,
     evaluation: Evaluation | None,
     queued: Sequence[tuple[str, Purpose, float | None]],
-    learner: Learner | None,
+    head: LinearHead | None,
     plan: _Plan,
     key: str,
 ) -> None:
     """Save the model first: a round in the database always has its model beside it."""
-    if learner is not None:
+    if head is not None:
         path = workspace.models / f"round-{result.round}.npz"
         digest = training_set_digest(plan.pool.ids, plan.pool.soft)
         backbone = settings_of(workspace.config)
-        save_model(path, head_model(learner.estimator, plan.labels, backbone, key, digest))
+        save_model(path, head_model(head, plan.labels, backbone, key, digest))
     with writing(workspace.engine) as session:
         overlap = workspace.config.overlap
         record_round(session, result, evaluation, queued, {"features": key}, overlap)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from al_fashion.errors import ModelError
 from al_fashion.loop.features import FeatureOptions, features_of
-from al_fashion.loop.step import RoundData, train
+from al_fashion.loop.step import RoundData, projected, train
 from al_fashion.loop.zoo import Zoo
 from al_fashion.loop.zoo_data import NO_LABEL, Fold
 from al_fashion.models.cache import FeatureTable
@@ -27,6 +27,8 @@ def own_predictions(zoo: Zoo, folds: Sequence[Fold]) -> list[NDArray[np.float64]
 def _predictions(zoo: Zoo, table: FeatureTable, fold: Fold) -> NDArray[np.float64]:
     photos = zoo.photos
     rows = table.rows(photos.ids)
+    row_groups = np.full(len(table.ids), "", dtype=object)
+    row_groups[rows] = photos.groups
     targets = np.eye(len(photos.names))
     labels = photos.labels[fold.test]
     nothing_labelled = RoundData(
@@ -40,9 +42,11 @@ def _predictions(zoo: Zoo, table: FeatureTable, fold: Fold) -> NDArray[np.float6
         labels=photos.names,
         exclusive=True,
         metric="accuracy",
+        row_groups=row_groups,
     )
-    data = nothing_labelled.with_labelled(rows[fold.train], targets[photos.labels[fold.train]])
+    answered = nothing_labelled.with_labelled(rows[fold.train], targets[photos.labels[fold.train]])
+    data = projected(answered, photos.seed)
     learner = train(data)
     if learner is None:
         raise ModelError("Cannot train: no photo has a label. Answer more photos.")
-    return np.asarray(learner.predict_proba(np.asarray(table.features[data.heldout])))
+    return np.asarray(learner.predict_proba(np.asarray(data.features[data.heldout])))

@@ -27,7 +27,9 @@ _BATCH = 32
 _CHUNK = 256
 _DROPOUT = 0.5
 _TRUNK_RATE = 5e-5
-_CLASSIFIER_RATE = 1e-3
+_CLASSIFIER_RATE = 2e-4
+RECIPE = f"{_BATCH} {_DROPOUT} {_TRUNK_RATE} {_CLASSIFIER_RATE} scaled"
+"""What a checkpoint must agree in, besides its data, to be taken up again."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ def fine_tune(
         number = progress.epochs
         tuner.train(np.random.default_rng([seed, number]), trunk=number > 0)
         progress.history.append(tuner.validate())
-        if min(range(number + 1), key=lambda epoch: progress.history[epoch][0]) == number:
+        # The first epoch leaves the convolutions as they were: it is best only while alone.
+        if number == 0 or progress.history[number][0] <= min(progress.history[1:])[0]:
             progress.best_epoch = number
             tuner.best = [np.asarray(value) for value in tuner.trunk.get_weights()]
         best = tuner.best
@@ -114,8 +117,10 @@ class _Tuner:
             output = layers.Conv2D(SHAPES[name][3], 3, padding="same", activation="relu")(output)
         self.trunk = keras.Model(maps, layers.MaxPooling2D()(output))
         self.trunk.set_weights([tensors[name] for name in _TRUNK])
+        self.data = data
         self.classifier = keras.Sequential(
             [
+                layers.Rescaling(1 / self._size()),
                 layers.Flatten(),
                 layers.Dropout(_DROPOUT, seed=seed),
                 layers.Dense(
@@ -132,7 +137,6 @@ class _Tuner:
         ]
         for optimiser, part in zip(self.optimisers, self._parts, strict=True):
             optimiser.build(part.trainable_variables)
-        self.data = data
         self.best = self.trunk.get_weights()
         loss = keras.losses.SparseCategoricalCrossentropy()
 
@@ -178,6 +182,11 @@ class _Tuner:
         labels = self.data.labels[rows]
         likely = np.maximum(proba[np.arange(len(rows)), labels], 1e-12)
         return float(-np.log(likely).mean()), float((proba.argmax(axis=1) == labels).mean())
+
+    def _size(self) -> float:
+        """The root mean square of the block's values: one learning rate then fits any."""
+        values = np.asarray(self.trunk(self._maps(self.data.train[:_CHUNK]), training=False))
+        return max(float(np.sqrt((values**2).mean())), 1e-6)
 
     def _maps(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         side = self.data.side

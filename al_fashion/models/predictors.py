@@ -29,8 +29,26 @@ def head_model(
     training_set: str,
 ) -> SavedModel:
     """A head of the loop as a model to be saved."""
-    settings = {"exclusive": head.exclusive, "penalty": head.penalty}
-    return SavedModel(HEAD, labels, backbone, features, training_set, head.state(), settings)
+    return SavedModel(
+        HEAD,
+        labels,
+        backbone,
+        features,
+        training_set,
+        head.state(),
+        settings={"exclusive": head.exclusive, "penalty": head.penalty, "seed": head.seed},
+        calibration={"temperature": head.temperature_},
+    )
+
+
+def saved_head(model: SavedModel) -> LinearHead:
+    """The head of a saved model. Raises ModelError where it is none, or not whole."""
+    if model.kind != HEAD:
+        raise ModelError(f"The saved model is a {model.kind}, expected a {HEAD}.")
+    try:
+        return LinearHead(**model.settings).restore(model.tensors)
+    except (KeyError, ValueError, TypeError) as error:
+        raise _not_whole(model, error) from error
 
 
 def predictor(model: SavedModel) -> Predictor:
@@ -38,20 +56,17 @@ def predictor(model: SavedModel) -> Predictor:
 
     Raises ModelError where the tensors are not those of the model.
     """
+    if model.kind == HEAD:
+        head = saved_head(model)
+        return lambda features: (head.predict_proba(features), head.predict(features))
     try:
-        return _head_predictor(model) if model.kind == HEAD else _zoo_predictor(model)
+        return _zoo_predictor(model)
     except (KeyError, ValueError, TypeError) as error:
-        raise ModelError(f"The saved {model.kind} is not whole: {error}. Train it anew.") from error
+        raise _not_whole(model, error) from error
 
 
-def saved_head(model: SavedModel) -> LinearHead:
-    """A head of the loop, as it was saved."""
-    return LinearHead(**model.settings).restore(model.tensors)
-
-
-def _head_predictor(model: SavedModel) -> Predictor:
-    head = saved_head(model)
-    return lambda features: (head.predict_proba(features), head.predict(features))
+def _not_whole(model: SavedModel, error: Exception) -> ModelError:
+    return ModelError(f"The saved {model.kind} is not whole: {error}. Train it anew.")
 
 
 def network_tensors(trainings: list[Training]) -> dict[str, NDArray[np.float32]]:

@@ -122,7 +122,25 @@ def evaluate_predictions(
         look=look,
         all_looks=share_right(right, groups, 1 - attempt_alpha(look)),
         difference=_difference(right, earlier, truth, groups, metric),
+        calibration_error=calibration_error(predictions.proba, truth, exclusive=exclusive),
     )
+
+
+def calibration_error(proba: Floats, truth: Bools, *, exclusive: bool, bins: int = 15) -> float:
+    """The expected calibration error: how far probabilities are from shares, on average.
+
+    Of the most probable label in exclusive use, else of every label of every photo, in bins of
+    equal width. Source: Guo et al., ICML 2017, equation 3.
+    """
+    if exclusive:
+        said, right = proba.max(axis=1), top1_in_set(proba, truth)
+    else:
+        said, right = proba.ravel(), truth.ravel()
+    place = np.minimum((said * bins).astype(int), bins - 1)
+    gaps = np.bincount(place, weights=right, minlength=bins) - np.bincount(
+        place, weights=said, minlength=bins
+    )
+    return float(np.abs(gaps).sum() / len(said))
 
 
 def _measures(
