@@ -37,6 +37,7 @@ MODULES = (
     "diversity",
     "label_counts",
     "multilabel",
+    "relabel",
     "uncertainty",
     "usdm",
 )

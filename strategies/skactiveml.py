@@ -147,7 +147,7 @@ def _models(peer: _Peer, pool: Pool, order: np.ndarray) -> dict[str, Any]:
 def _given_class() -> Any:
     from skactiveml.base import SkactivemlClassifier
 
-    class Given(SkactivemlClassifier):  # type: ignore[misc]
+    class Given(SkactivemlClassifier):
         """A classifier that answers with the candidates' probabilities, whatever it is asked."""
 
         def __init__(self, classes: np.ndarray, proba: np.ndarray) -> None:
