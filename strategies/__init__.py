@@ -34,10 +34,18 @@ __all__ = [
 MODULES = (
     "baseline",
     "committee",
+    "coverage",
+    "density",
     "diversity",
+    "dropout",
+    "gradients",
+    "hierarchical",
+    "hybrid",
     "label_counts",
     "multilabel",
     "relabel",
+    "sequential",
+    "typical",
     "uncertainty",
     "usdm",
 )

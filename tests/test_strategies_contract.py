@@ -26,6 +26,10 @@ LIMITED = [name for name in NAMES if strategies.entry(name).most]
 SINGLE_LABEL = [name for name in NAMES if not strategies.entry(name).multilabel_only]
 # (name, multilabel) of every kind of pool that a strategy takes.
 KINDS = [(name, False) for name in SINGLE_LABEL] + [(name, True) for name in NAMES]
+UNCERTAIN_KINDS = [(name, multilabel) for name, multilabel in KINDS if name in UNCERTAINTY]
+# By definition these may pass over an ambiguous photo while others are not certain altogether:
+# power and falcun draw, the others count every cluster.
+MIXED = {"power", "falcun", "cluster_margin", "diverse_minibatch"}
 every_strategy = pytest.mark.parametrize("name", NAMES)
 every_kind = pytest.mark.parametrize(("name", "multilabel"), KINDS)
 cold_or_not = pytest.mark.parametrize("cold", [False, True])
@@ -246,18 +250,32 @@ def test_refuses_arrays_that_do_not_fit(message):
         select("random", Pool(**broken_pools()[message]), 5)
 
 
-@pytest.mark.parametrize(
-    ("name", "multilabel"),
-    [(name, multilabel) for name, multilabel in KINDS if name in UNCERTAINTY],
-)
-def test_ambiguous_photos_outrank_certain_ones(name, multilabel):
-    pool = make_pool(n=80, labelled=0, multilabel=multilabel)
-    proba = np.empty((80, CLASSES))
-    proba[:] = np.eye(CLASSES)[0] if multilabel else np.array([0.97, 0.01, 0.01, 0.01])
+@pytest.mark.parametrize(("name", "multilabel"), UNCERTAIN_KINDS)
+@pytest.mark.parametrize("confidence", [0.97, 1.0])
+@pytest.mark.parametrize("labelled", [0, 80])
+def test_ambiguous_photos_outrank_certain_ones(name, multilabel, confidence, labelled):
+    if confidence < 1 and name in MIXED:
+        pytest.skip("takes certain photos too; see test_ambiguous_photos_make_up_the_batch")
+    pool = make_pool(n=80 + labelled, labelled=labelled, multilabel=multilabel)
+    proba = np.full((80, CLASSES), (1 - confidence) / (CLASSES - 1))
+    proba[:, 0] = confidence
     ambiguous = [3, 40, 77]
     proba[ambiguous] = [0.5, 0.5, 0, 0]
     selection = select(name, with_proba(pool, proba), 6)
     assert set(selection.indices[:3]) == set(pool.candidates[ambiguous])
+
+
+@pytest.mark.parametrize(("name", "multilabel"), UNCERTAIN_KINDS)
+def test_ambiguous_photos_make_up_the_batch(name, multilabel):
+    """Where there are enough of them, an eighth of the pool."""
+    pool = make_pool(n=960, labelled=480, multilabel=multilabel)
+    proba = np.full((480, CLASSES), 0.01)
+    proba[:, 0] = 0.97
+    ambiguous = np.arange(0, 480, 8)
+    proba[ambiguous] = [0.49, 0.49, 0.01, 0.01]
+    pool = with_proba(pool, proba)
+    taken = np.concatenate([select(name, pool, 6, seed=seed).indices for seed in range(5)])
+    assert np.isin(taken, pool.candidates[ambiguous]).mean() > 0.6
 
 
 @pytest.mark.parametrize("name", DIVERSE)
