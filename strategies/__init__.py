@@ -43,6 +43,7 @@ MODULES = (
     "hybrid",
     "label_counts",
     "multilabel",
+    "relabel",
     "sequential",
     "typical",
     "uncertainty",

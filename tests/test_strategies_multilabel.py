@@ -5,7 +5,8 @@ import pytest
 
 import strategies
 from strategies import Pool, StrategyError
-from strategies.label_counts import Ridge, entropy_distances
+from strategies.label_counts import entropy_distances
+from strategies.ridge import Ridge
 
 BINARY = ["mean_binary_margin", "min_binary_margin", "max_binary_margin", "binary_entropy"]
 COUNTING = ["lci", "audi", "adaptive"]
