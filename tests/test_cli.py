@@ -175,6 +175,15 @@ def test_moved_photos_stop_a_round_until_they_are_relocated(
     assert run("-w", small, "round", "-n", 3)[0] == 0
 
 
+def test_photos_that_are_gone_can_be_left_behind(tmp_path: Path, small: Path, run: Run) -> None:
+    for path in sorted((tmp_path / "photos").glob("*.png"))[:2]:
+        path.unlink()
+    assert run("-w", small, "import", "--remove-missing")[1] == "2 photos removed for good.\n"
+    photos = json.loads(run("-w", small, "status", "--json")[1])["photos"]
+    assert photos["pool"] + photos["heldout"] + photos["audit"] == 18
+    assert run("-w", small, "import", "--remove-missing")[1] == "0 photos removed for good.\n"
+
+
 @pytest.mark.usefixtures("needs_weights")
 def test_demo_prints_one_object_with_both_curves(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch

@@ -106,7 +106,8 @@ def read_verified(image_id: str, paths: Sequence[str]) -> tuple[bytes, str]:
     shown = paths[0] if paths else f"{image_id[:12]}… (another file has its name now)"
     raise MissingPhotos(
         f"The photo {shown} was moved, changed or deleted since its import. "
-        "Put it back, or find it again with `al-fashion import --relocate DIR`."
+        "Put it back, find it again with `al-fashion import --relocate DIR`, or do without it: "
+        "`al-fashion import --remove-missing`."
     )
 
 
