@@ -1,6 +1,7 @@
 """Pictures for the report, as SVG text."""
 
 import io
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -61,7 +62,8 @@ def _svg(figure: Figure) -> str:
     text = io.StringIO()
     # Text stays text, in the browser's fonts, which know more scripts than Matplotlib's; and a
     # dollar sign in a label is no formula.
-    with matplotlib.rc_context({"svg.fonttype": "none"}):
+    with matplotlib.rc_context({"svg.fonttype": "none"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
         for written in figure.findobj(Text):
             written.set_parse_math(False)
         figure.savefig(text, format="svg")
