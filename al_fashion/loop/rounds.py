@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from sqlalchemy.orm import Session
@@ -22,6 +23,7 @@ from al_fashion.types import Evaluation, Purpose, RoundResult
 from al_fashion.workspace import Workspace
 
 EVALUATED_A_ROUND = 10
+GUESSED_LABELS = 3
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def run_round(workspace: Workspace, options: RoundOptions) -> RoundResult:
             accuracy=None if evaluation is None else evaluation.headline(),
             seconds=time.perf_counter() - started,
         )
-        _record(workspace, result, evaluation, queued, learner, plan, key)
+        _record(workspace, result, evaluation, queued, learner, plan, table, key)
         return result
 
 
@@ -212,6 +214,7 @@ def _record(
     queued: Sequence[tuple[str, Purpose, float | None]],
     learner: Learner | None,
     plan: _Plan,
+    table: FeatureTable,
     key: str,
 ) -> None:
     """Save the model first: a round in the database always has its model beside it."""
@@ -219,5 +222,30 @@ def _record(
         path = workspace.models / f"round-{result.round}.npz"
         learner.estimator.save(path, plan.labels, key)
     with writing(workspace.engine) as session:
+        info = {"features": key}
         overlap = workspace.config.overlap
-        record_round(session, result, evaluation, queued, {"features": key}, overlap)
+        guesses = _guesses(session, learner, plan, table, queued)
+        record_round(session, result, evaluation, queued, info, overlap, guesses)
+
+
+def _guesses(
+    session: Session,
+    learner: Learner | None,
+    plan: _Plan,
+    table: FeatureTable,
+    queued: Sequence[tuple[str, Purpose, float | None]],
+) -> dict[str, dict[str, Any]]:
+    """The labels that the model thinks most likely of the photos to train on, by image id.
+
+    Of held-out photos nothing is kept: nobody may learn the guess before they are answered.
+    """
+    ids = [image_id for image_id, purpose, _ in queued if purpose == "train"]
+    if learner is None or not ids:
+        return {}
+    label_ids = [label.id for label in labels(session)][: len(plan.labels)]
+    proba = learner.predict_proba(np.asarray(table.features[table.rows(ids)]))
+    best = np.argsort(-proba, axis=1)[:, :GUESSED_LABELS]
+    return {
+        image_id: {"top": [[label_ids[place], float(row[place])] for place in places]}
+        for image_id, row, places in zip(ids, proba, best, strict=True)
+    }
