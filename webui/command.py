@@ -72,7 +72,7 @@ def _require_owner(workspace: Workspace) -> None:
 
 def _own_names(host: str) -> set[str]:
     """The names under which this machine is known where it listens on all its addresses."""
-    if host not in ("0.0.0.0", ""):
+    if host not in ("0.0.0.0", ""):  # nosec B104
         return {host}
     name = socket.gethostname()
     try:
