@@ -3,9 +3,11 @@
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from threading import Lock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import DatabaseError, NoSuchModuleError, OperationalError
@@ -16,6 +18,7 @@ from al_fashion.files import replacing
 from al_fashion.store.schema import REVISION
 
 BUSY_TIMEOUT_MS = 30_000
+_TURNS: "WeakKeyDictionary[Engine, Lock]" = WeakKeyDictionary()
 
 
 def now_ms() -> int:
@@ -33,6 +36,8 @@ def open_database(url: str | URL) -> Engine:
         engine = create_engine(url, pool_size=16, max_overflow=16, pool_pre_ping=True)
         if engine.dialect.name == "sqlite":
             _prepare_sqlite(engine)
+        elif engine.dialect.name == "postgresql":
+            _prepare_postgresql(engine)
         _migrate(engine)
     except (DatabaseError, NoSuchModuleError, ImportError) as error:
         reason = str(getattr(error, "orig", error)).splitlines()[0]
@@ -61,7 +66,7 @@ def writing(engine: Engine) -> Iterator[Session]:
     """
     writer = engine.execution_options(write=True)
     try:
-        with Session(writer, expire_on_commit=False) as session, session.begin():
+        with _turn(engine), Session(writer, expire_on_commit=False) as session, session.begin():
             yield session
     except OperationalError as error:
         reason = str(error.orig).splitlines()[0]
@@ -69,6 +74,11 @@ def writing(engine: Engine) -> Iterator[Session]:
             f"Cannot write to the database: {reason}. Nothing was changed. Make room, give the "
             "right to write there, or wait until whoever works on it ends."
         ) from error
+
+
+def _turn(engine: Engine) -> AbstractContextManager[object]:
+    """SQLite has one writer at a time: threads wait in line here, not in its growing pauses."""
+    return _TURNS.setdefault(engine, Lock()) if engine.dialect.name == "sqlite" else nullcontext()
 
 
 def _prepare_sqlite(engine: Engine) -> None:
@@ -88,6 +98,14 @@ def _prepare_sqlite(engine: Engine) -> None:
     def _begin(connection: Connection) -> None:
         write = connection.get_execution_options().get("write", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _prepare_postgresql(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        # Compiling a plan takes far longer than our short statements.
+        connection.cursor().execute("SET jit = off")
+        connection.commit()
 
 
 def _migrate(engine: Engine) -> None:
