@@ -220,4 +220,4 @@ def test_the_list_says_what_the_study_found(run: Run) -> None:  # noqa: F811
     assert len(out.splitlines()) == 5
     assert "rmsprop 0.0002, 50/50, both halves in turn; the study found 85.0 %" in out
     status, out, _ = run("models", "list", "--json")
-    assert json.loads(out)[0]["learning_rate"] == 0.1
+    assert json.loads(out)["models"][0]["learning_rate"] == 0.1
