@@ -44,6 +44,7 @@ MODULES = (
     "label_counts",
     "multilabel",
     "relabel",
+    "schedule",
     "sequential",
     "typical",
     "uncertainty",
