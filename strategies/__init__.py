@@ -36,6 +36,7 @@ MODULES = (
     "committee",
     "coverage",
     "density",
+    "design",
     "diversity",
     "dropout",
     "gradients",
