@@ -13,10 +13,31 @@ from typing import Any
 import numpy as np
 
 from strategies.base import Pool, Selection, StrategyError, check
+from strategies.design import LARGEST
 from strategies.registry import entry, strategy
 
 LABELS_PER_CLASS = 5
 """Labels a class, on average, up to which `tcm` asks for typical photos."""
+MANY_LABELS = 2000
+"""Labels from which `auto` asks by margin alone."""
+
+
+@strategy(
+    "auto",
+    "The default: transductive design, from 2,000 labels on the smallest margins.",
+    uses_uncertainty=True,
+)
+def auto(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection:
+    """`transductive` up to MANY_LABELS labelled photos, then `margin`.
+
+    `info["strategy"]` says which of the two asked.
+    Without a model and labels, `transductive` takes photos that are typical and unlike one another;
+    the more labels there are, the more the model's uncertainty counts. With many labels, and for
+    batches beyond what `transductive` selects, uncertainty alone is as good (Bahri et al., Is
+    margin all you need?, 2022) and costs next to nothing. Raises what `base.check` raises.
+    """
+    few = len(pool.labelled) < MANY_LABELS and k <= LARGEST
+    return _by("transductive" if few else "margin", pool, k, rng)
 
 
 @strategy(

@@ -43,6 +43,17 @@ def test_tcm_switches_where_told():
     assert select("tcm", pool(40), switch=40).info["strategy"] == "margin"
 
 
+@pytest.mark.parametrize(
+    ("labelled", "k", "expected"),
+    [(0, 5, "transductive"), (1999, 5, "transductive"), (2000, 5, "margin"), (0, 2001, "margin")],
+)
+def test_auto_goes_by_the_budget(labelled, k, expected):
+    given = pool(labelled, n=labelled + k + 5)
+    selection = select("auto", given, k)
+    assert selection.info["strategy"] == expected
+    assert np.array_equal(selection.indices, select(expected, given, k).indices)
+
+
 def test_mixture_shares_the_batch():
     given = pool(30)
     selection = select("mixture", given, 10, shares={"margin": 2, "kcenter": 1})
