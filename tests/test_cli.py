@@ -212,7 +212,7 @@ BAD = {
     "unknown strategy": (("round", "--strategy", "margn"), 1, "margin"),
     "more than remain": (("round", "-n", "999"), 1, "Cannot queue 999 photos: 14 unlabelled"),
     "more evaluated than remain": (("round", "--evaluate", "99"), 1, "4 unanswered remain"),
-    "labeller import": (("serve", "--labeller", "import"), 1, "Use another"),
+    "labeller import": (("serve", "--labeller", "import"), 1, "cannot be a labeller"),
     "no source": (("import",), 2, "SOURCE"),
     "missing source": (("import", "nowhere"), 1, "nowhere"),
     "relocate nowhere": (("import", "--relocate", "nowhere"), 2, "nowhere"),
@@ -232,7 +232,7 @@ BAD = {
     "one label": (("init", "new", "--labels", "a"), 1, "2 are needed"),
     "nothing left": (("init", "new", "--labels", "a,b", "--heldout", "1.5"), 1, "below 1"),
     "folder is a file": (("init", "hat.csv", "--labels", "a,b"), 1, "hat.csv"),
-    "other address": (("serve", "--host", "0.0.0.0"), 1, "this machine only"),
+    "other address": (("serve", "--host", "0.0.0.0"), 1, "labeller add"),
 }
 
 
