@@ -16,6 +16,8 @@ from al_fashion.models.training import Rows
 from al_fashion.models.zoo import base_values
 from al_fashion.workspace import Workspace
 
+_CHUNK = 256
+
 
 @dataclass(frozen=True)
 class ZooFold:
@@ -82,6 +84,15 @@ def fold_rows(table: FeatureTable, photos: LabelledPhotos, fold: ZooFold) -> tup
     """(training rows, test rows) of a fold, the base's own values."""
     tested = table.rows(photos.ids_of(fold.test))
     return (
-        Rows(base_values(table.features[table.rows(fold.train.keys)]), fold.train.labels),
-        Rows(base_values(table.features[tested]), photos.labels[fold.test]),
+        Rows(_values(table, table.rows(fold.train.keys)), fold.train.labels),
+        Rows(_values(table, tested), photos.labels[fold.test]),
     )
+
+
+def _values(table: FeatureTable, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """A part at a time: at 224 px a photo has 100 kB of them, and they are held but once."""
+    values = np.empty((len(rows), table.features.shape[1]), dtype=np.float32)
+    for start in range(0, len(rows), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        values[part] = base_values(np.asarray(table.features[rows[part]]))
+    return values
