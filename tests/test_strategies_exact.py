@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_strategies_contract import make_pool, select, with_proba
 
-from strategies import coverage, density, neighbours
+from strategies import StrategyError, coverage, density, neighbours
 from strategies.coverage import ball, cover, gaussian, pure_radius
 from strategies.dropout import linear_head
 from strategies.gradients import Gradients
@@ -275,3 +275,32 @@ def test_power_draws_in_proportion():
     counts = np.array([drawn.count(row) for row in pool.candidates])
     expected = 3000 * weights / weights.sum()
     assert np.abs(counts - expected).max() < 4.5 * np.sqrt(expected.max())
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "message"),
+    [
+        ("stratified", {"strata": 0}, "0 strata"),
+        ("power", {"beta": -1.0}, "beta is -1.0"),
+        ("power", {"beta": np.inf}, "beta is inf"),
+        ("power", {"uncertainty": "guess"}, "'guess': expected one of"),
+        ("maxherding", {"sigma": 0.0}, "sigma is 0.0"),
+        ("uherding", {"sigma": -1.0}, "sigma is -1.0"),
+        ("probcover", {"radius": 0.0}, "Radius 0.0"),
+        ("typiclust", {"clusters": 0}, "0 clusters"),
+        ("clue", {"temperature": 0.0}, "Temperature 0.0"),
+        ("cluster_margin", {"beta": 0.5}, "beta is 0.5"),
+        ("diverse_minibatch", {"beta": np.nan}, "beta is nan"),
+        ("represent_cluster_centers", {"within": 0.0}, "Gap 0.0"),
+        ("informative_diverse", {"clusters": 0}, "0 clusters"),
+        ("ranked_batch", {"scale": 0.0}, "Scale 0.0"),
+        ("falcun", {"gamma": -1.0}, "gamma is -1.0"),
+        ("dropquery", {"rate": 1.0}, "Rate 1.0"),
+        ("information_density", {"beta": np.nan}, "beta is nan"),
+        ("graph_density", {"neighbours": 0}, "0 neighbours"),
+        ("hierarchical", {"beta": 0.5}, "beta is 0.5"),
+    ],
+)
+def test_parameters_out_of_range(name, given, message):
+    with pytest.raises(StrategyError, match=message):
+        select(name, make_pool(), 5, **given)
