@@ -41,6 +41,7 @@ class Evaluation:
 
     `measures` are the other numbers by name. This is look number `look` at these photos;
     `all_looks` is the headline's interval that holds for every look together.
+    `calibration_error` is by how much its probabilities are off, on average, in [0, 1].
     """
 
     metric: str
@@ -53,6 +54,7 @@ class Evaluation:
     look: int
     all_looks: Interval
     difference: Difference | None
+    calibration_error: float | None = None
 
     def headline(self) -> dict[str, Any]:
         """The headline accuracy as scripts read it: value, low, high, method, n, metric."""

@@ -26,6 +26,7 @@ __all__ = [
     "describe",
     "get",
     "names",
+    "needs_members",
 ]
 
 _REGISTRY: dict[str, tuple[Callable[..., Selection], str]] = {
@@ -52,6 +53,8 @@ _REGISTRY: dict[str, tuple[Callable[..., Selection], str]] = {
     ),
 }
 
+_NEED_MEMBERS: frozenset[str] = frozenset()
+
 
 def names() -> list[str]:
     """The names of all strategies, sorted."""
@@ -66,6 +69,12 @@ def get(name: str) -> Strategy:
 def describe(name: str) -> str:
     """What the strategy of that name does and its source, in one line. Raises UnknownStrategy."""
     return _entry(name)[1]
+
+
+def needs_members(name: str) -> bool:
+    """Whether that strategy reads a committee's probabilities. Raises UnknownStrategy."""
+    _entry(name)
+    return name in _NEED_MEMBERS
 
 
 def _entry(name: str) -> tuple[Callable[..., Selection], str]:

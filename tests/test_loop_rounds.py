@@ -13,6 +13,8 @@ import strategies
 from al_fashion.errors import QueueError, WorkspaceError
 from al_fashion.loop.rounds import RoundOptions, run_round, watch_rounds
 from al_fashion.loop.simulate import answer_as_oracle, known_labels, simulate
+from al_fashion.models.cache import FeatureTable
+from al_fashion.models.heads import load_head
 from al_fashion.reports.html import write_report
 from al_fashion.reports.status import workspace_status
 from al_fashion.store.answers import save_answer
@@ -337,3 +339,53 @@ def test_a_killed_round_is_done_by_the_same_call(
     assert run_round(undisturbed.workspace, RoundOptions(batch=10, evaluated=0)).accuracy == (
         again.accuracy
     )
+
+
+def test_a_strategy_that_needs_members_gets_them(
+    known: Known, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pools: list[strategies.Pool] = []
+
+    def watching(pool: strategies.Pool, k: int, *, rng: np.random.Generator) -> object:
+        pools.append(pool)
+        return get("random")(pool, k, rng=rng)
+
+    get = strategies.get
+    monkeypatch.setattr(strategies, "get", lambda _: watching)
+    monkeypatch.setattr(strategies, "needs_members", lambda _: True)
+    for _ in range(2):
+        run_round(known.workspace, RoundOptions(batch=30))
+        answer_all(known)
+    without, with_model = pools
+    assert without.members is None
+    assert with_model.members is not None and with_model.proba is not None
+    assert with_model.members.shape == (10, *with_model.proba.shape)
+    assert (with_model.members.argmax(axis=2) == with_model.proba.argmax(axis=1)).mean() > 0.7
+
+
+def test_wide_features_are_projected_for_strategies_and_not_for_predictions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = make_workspace(tmp_path / "wide")
+    rng = np.random.default_rng(0)
+    turned = known.table.features @ np.linalg.qr(rng.normal(size=(600, 16)))[0].T
+    wide = Known(known.workspace, known.truth, FeatureTable(known.table.ids, turned))
+    use_features(monkeypatch, wide)
+    seen: list[int] = []
+    get = strategies.get
+
+    def watching(pool: strategies.Pool, k: int, *, rng: np.random.Generator) -> object:
+        seen.append(pool.features.shape[1])
+        return get("random")(pool, k, rng=rng)
+
+    monkeypatch.setattr(strategies, "get", lambda _: watching)
+    for _ in range(2):
+        result = run_round(wide.workspace, RoundOptions(batch=40))
+        answer_all(wide)
+    assert set(seen) == {16}
+    head = load_head(wide.workspace.models / "round-2.npz").head
+    assert head.weights_.shape == (600, 3)
+    predicted = head.predict_proba(turned).argmax(axis=1)
+    truth = [known.truth[image_id] for image_id in known.table.ids]
+    assert result.accuracy is not None
+    assert (predicted == truth).mean() == pytest.approx(result.accuracy["value"], abs=0.15)

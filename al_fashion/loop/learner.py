@@ -6,7 +6,7 @@ import numpy as np
 from modAL.models import ActiveLearner
 from modAL.utils.data import data_vstack, retrieve_rows
 from numpy.typing import NDArray
-from sklearn.utils import check_X_y
+from sklearn.utils import check_array, check_consistent_length
 
 
 class Learner(ActiveLearner):
@@ -47,6 +47,7 @@ class Learner(ActiveLearner):
 
 
 def _check(X: NDArray[np.floating], y: NDArray[np.floating]) -> None:
-    check_X_y(
-        X, y, accept_sparse=True, ensure_2d=False, allow_nd=True, multi_output=True, dtype=None
-    )
+    check_array(X, accept_sparse=True, ensure_2d=False, allow_nd=True, dtype=None)
+    # Labels may lack: a photo need not have been asked about all of them.
+    check_array(y, ensure_2d=False, ensure_all_finite="allow-nan", dtype=None)
+    check_consistent_length(X, y)

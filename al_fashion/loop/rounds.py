@@ -8,20 +8,23 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 import strategies
-from al_fashion.errors import QueueError
+from al_fashion.errors import QueueError, WorkspaceError
 from al_fashion.loop.features import FeatureOptions, features_of, settings_of
 from al_fashion.loop.learner import Learner
 from al_fashion.loop.step import (
     MIN_EVALUATED,
-    Predictor,
     RoundData,
     evaluate,
+    head_of,
+    predictions_of,
+    projected,
     round_generator,
     select,
     train,
 )
 from al_fashion.models.cache import FeatureTable
-from al_fashion.models.heads import load_head
+from al_fashion.models.heads import LinearHead, load_head
+from al_fashion.stats.metrics import Earlier
 from al_fashion.stats.sentences import sentences
 from al_fashion.store.audit import claimed_audit
 from al_fashion.store.consensus import Consensus, consensus
@@ -83,9 +86,10 @@ def run_round(workspace: Workspace, options: RoundOptions) -> RoundResult:
         started = time.perf_counter()
         plan = _plan(workspace, options)
         table, key = features_of(workspace, _photos(plan), options.features)
-        data = _round_data(plan, table)
-        learner = train(data)
-        evaluation = evaluate(learner, data, plan.look, _model_before(workspace, plan, key))
+        data = projected(_round_data(plan, table), plan.seed)
+        before = _previous_head(workspace, plan, key)
+        learner = train(data, before)
+        evaluation = evaluate(learner, data, plan.look, _earlier(before, data, plan, table))
         rng = round_generator(plan.seed, plan.number)
         queued = _queue_order(*_selected(learner, data, plan, table, rng))
         result = RoundResult(
@@ -98,7 +102,8 @@ def run_round(workspace: Workspace, options: RoundOptions) -> RoundResult:
             evaluation=None if evaluation is None else asdict(evaluation),
             sentences=[] if evaluation is None else sentences(asdict(evaluation)),
         )
-        _record(workspace, result, evaluation, queued, learner, plan, key)
+        head = None if learner is None else head_of(learner, data)
+        _record(workspace, result, evaluation, queued, head, plan, key)
         return result
 
 
@@ -189,6 +194,9 @@ def _photos(plan: _Plan) -> list[str]:
 
 
 def _round_data(plan: _Plan, table: FeatureTable) -> RoundData:
+    rows = table.rows(plan.pool.ids)
+    row_groups = np.full(len(table.ids), "", dtype=object)
+    row_groups[rows] = plan.pool.groups
     nothing_labelled = RoundData(
         features=table.features,
         labelled=np.empty(0, dtype=np.int64),
@@ -200,19 +208,29 @@ def _round_data(plan: _Plan, table: FeatureTable) -> RoundData:
         labels=plan.labels,
         exclusive=plan.exclusive,
         metric=plan.metric,
+        row_groups=row_groups,
     )
-    return nothing_labelled.with_labelled(table.rows(plan.pool.ids), plan.pool.soft)
+    return nothing_labelled.with_labelled(rows, plan.pool.soft)
 
 
-def _model_before(workspace: Workspace, plan: _Plan, key: str) -> tuple[int, Predictor] | None:
-    """The round before and its model, where there is one on the same features and labels."""
+def _previous_head(workspace: Workspace, plan: _Plan, key: str) -> LinearHead | None:
+    """The head of the round before, where it is of the same features and labels."""
     path = workspace.models / f"round-{plan.number - 1}.npz"
-    if not path.exists():
+    try:
+        saved = load_head(path)
+    except WorkspaceError:
+        return None  # it would only have saved time
+    fits = (saved.key, saved.labels, saved.head.exclusive) == (key, plan.labels, plan.exclusive)
+    return saved.head if fits else None
+
+
+def _earlier(
+    head: LinearHead | None, data: RoundData, plan: _Plan, table: FeatureTable
+) -> Earlier | None:
+    """What the round before says of today's held-out photos."""
+    if head is None or not len(data.heldout):
         return None
-    saved = load_head(path)
-    if (saved.key, saved.labels) != (key, plan.labels):
-        return None
-    return plan.number - 1, saved.head
+    return Earlier(plan.number - 1, predictions_of(head, np.asarray(table.features[data.heldout])))
 
 
 def _selected(
@@ -250,14 +268,14 @@ def _record(
     result: RoundResult,
     evaluation: Evaluation | None,
     queued: Sequence[tuple[str, Purpose, float | None]],
-    learner: Learner | None,
+    head: LinearHead | None,
     plan: _Plan,
     key: str,
 ) -> None:
     """Save the model first: a round in the database always has its model beside it."""
-    if learner is not None:
+    if head is not None:
         path = workspace.models / f"round-{result.round}.npz"
-        learner.estimator.save(path, plan.labels, key, settings_of(workspace.config))
+        head.save(path, plan.labels, key, settings_of(workspace.config))
     with writing(workspace.engine) as session:
         overlap = workspace.config.overlap
         record_round(session, result, evaluation, queued, {"features": key}, overlap)

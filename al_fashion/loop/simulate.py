@@ -9,13 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_fashion.loop.features import FeatureOptions, features_of
-from al_fashion.loop.step import RoundData, evaluate, round_generator, select, train
+from al_fashion.loop.step import (
+    RoundData,
+    evaluate,
+    head_of,
+    predictions_of,
+    projected,
+    round_generator,
+    select,
+    train,
+)
 from al_fashion.models.cache import FeatureTable
+from al_fashion.stats.metrics import Earlier
 from al_fashion.store.answers import add_answer, close_answered
 from al_fashion.store.consensus import consensus
 from al_fashion.store.database import reading, writing
 from al_fashion.store.labellers import labeller
-from al_fashion.store.photos import labels, rules, truths
+from al_fashion.store.photos import image_groups, labels, rules, truths
 from al_fashion.store.queue import open_images
 from al_fashion.types import Evaluation, RoundResult
 from al_fashion.workspace import Workspace
@@ -53,15 +63,16 @@ def simulate(
     The rounds are those that a workspace with this seed would run.
     """
     asked = known.table.rows(first)
-    data = known.data
-    looks, before = 0, None
+    data, head, looks = known.data, None, 0
+    heldout = np.asarray(known.table.features[data.heldout])
     for number in range(2, rounds + 2):
         started = time.perf_counter()
         data = data.with_labelled(asked, known.oracle[asked].astype(np.float64))
-        learner = train(data)
-        evaluation = evaluate(learner, data, looks + 1, before)
+        learner = train(data, head)
+        earlier = None if head is None else Earlier(number - 1, predictions_of(head, heldout))
+        head = None if learner is None else head_of(learner, data)
+        evaluation = evaluate(learner, data, looks + 1, earlier)
         looks += evaluation is not None
-        before = None if learner is None else (number, learner)
         k = min(batch, len(data.candidates))
         selection = select(learner, data, strategy, k, round_generator(known.seed, number))
         asked = selection.indices
@@ -80,6 +91,7 @@ def known_labels(workspace: Workspace, options: FeatureOptions) -> KnownLabels:
     """A workspace whose photos were imported with `labels_as="truth"`, for simulations."""
     with reading(workspace.engine) as session:
         known = truths(session, "pool")
+        groups = image_groups(session, "pool")
         heldout = consensus(session, "heldout")
         names = labels(session)
         fixed = rules(session)
@@ -89,6 +101,8 @@ def known_labels(workspace: Workspace, options: FeatureOptions) -> KnownLabels:
     oracle = np.zeros((len(table.ids), len(names)), dtype=bool)
     for row, chosen in zip(table.rows(list(known)), known.values(), strict=True):
         oracle[row, [column[label] for label in chosen]] = True
+    row_groups = np.full(len(table.ids), "", dtype=object)
+    row_groups[table.rows(list(known))] = [groups[image_id] for image_id in known]
     data = RoundData(
         features=table.features,
         labelled=np.empty(0, dtype=np.int64),
@@ -100,8 +114,9 @@ def known_labels(workspace: Workspace, options: FeatureOptions) -> KnownLabels:
         labels=[label.name for label in names],
         exclusive=fixed.exclusive,
         metric=fixed.metric,
+        row_groups=row_groups,
     )
-    return KnownLabels(table, data, oracle, fixed.seed)
+    return KnownLabels(table, projected(data, fixed.seed), oracle, fixed.seed)
 
 
 def answer_as_oracle(workspace: Workspace) -> list[str]:

@@ -1,5 +1,6 @@
 """One round on arrays: train, evaluate, select. Real rounds and simulations both use it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -8,7 +9,9 @@ from numpy.typing import NDArray
 
 import strategies
 from al_fashion.loop.learner import Learner
+from al_fashion.models.committee import bootstrap_committee
 from al_fashion.models.heads import LinearHead
+from al_fashion.models.projection import Projection, fit_projection
 from al_fashion.stats.metrics import Earlier, Predictions, evaluate_predictions
 from al_fashion.types import Evaluation
 
@@ -18,7 +21,7 @@ SEED_SET_STRATEGY = "kmeans"
 
 
 class Predictor(Protocol):
-    """A learner, or a model read from its file."""
+    """A learner, or a head read from its file."""
 
     def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.float64]: ...
 
@@ -29,8 +32,10 @@ class Predictor(Protocol):
 class RoundData:
     """What a round works on. Rows are row numbers of `features` (n, d) float32.
 
-    `targets` (l, C) float64 are soft labels of `labelled` (l,); `truth` (h, C) bool and
-    `groups` (h,) belong to `heldout` (h,); `candidates` (m,) may be asked about.
+    `targets` (l, C) float64 are soft labels of `labelled` (l,), NaN where a label was not
+    answered; `truth` (h, C) bool and `groups` (h,) belong to `heldout` (h,); `candidates` (m,)
+    may be asked about. `row_groups` (n,) are the groups of all rows, None where each photo is its
+    own. `projection` made the features of the backbone's own, None where they are the same.
     """
 
     features: NDArray[np.float32]
@@ -43,6 +48,8 @@ class RoundData:
     labels: list[str]
     exclusive: bool
     metric: str
+    row_groups: NDArray[np.object_] | None = None
+    projection: Projection | None = None
 
     def with_labelled(self, rows: NDArray[np.int64], targets: NDArray[np.float64]) -> "RoundData":
         """The same data with more photos answered; the labelled stay in the rows' order."""
@@ -56,38 +63,58 @@ class RoundData:
         )
 
 
+def projected(data: RoundData, seed: int) -> RoundData:
+    """The same with features of 512 dimensions at most, by the pool's principal components.
+
+    The held-out photos have no say in them. `seed` is the workspace's.
+    """
+    pool = np.sort(np.concatenate([data.candidates, data.labelled]))
+    projection = fit_projection(data.features, pool, round_generator(seed, 0))
+    if projection is None:
+        return data
+    return replace(data, features=projection(data.features), projection=projection)
+
+
 def round_generator(seed: int, number: int) -> np.random.Generator:
     """The random numbers of one round of a workspace."""
     return np.random.default_rng([seed, number])
 
 
-def train(data: RoundData) -> Learner | None:
-    """A learner fitted to everything answered; None where there is nothing to learn from."""
-    informative = len(data.targets) and not (data.exclusive and not data.targets.any())
+def train(data: RoundData, start: LinearHead | None = None) -> Learner | None:
+    """A learner fitted to everything answered; None where there is nothing to learn from.
+
+    `start` is the head of an earlier round, of features before projection.
+    """
+    informative = len(data.targets) and not (data.exclusive and not np.nansum(data.targets))
     if not informative:
         return None
     learner = Learner(estimator=LinearHead(exclusive=data.exclusive))
-    learner.fit(np.asarray(data.features[data.labelled]), data.targets)
+    groups = None if data.row_groups is None else data.row_groups[data.labelled]
+    rows = np.asarray(data.features[data.labelled])
+    first = None if start is None else start.after(data.projection)
+    learner.fit(rows, data.targets, groups=groups, start=first)
     return learner
 
 
+def head_of(learner: Learner, data: RoundData) -> LinearHead:
+    """The learner's head for features before projection, as it is saved."""
+    head: LinearHead = learner.estimator.before(data.projection)
+    return head.restore(head.state())
+
+
 def evaluate(
-    learner: Learner | None,
-    data: RoundData,
-    look: int = 1,
-    before: tuple[int, Predictor] | None = None,
+    learner: Learner | None, data: RoundData, look: int = 1, earlier: Earlier | None = None
 ) -> Evaluation | None:
     """The learner on the answered held-out photos; None while too few are answered.
 
-    `look` counts the evaluations on them, this one among them; `before` is the number of the
-    round before with its model.
+    `look` counts the evaluations on them, this one among them; `earlier` is what the round
+    before says of them.
     """
     if learner is None or len(data.heldout) < MIN_EVALUATED:
         return None
     features = np.asarray(data.features[data.heldout])
-    earlier = None if before is None else Earlier(before[0], _predictions(before[1], features))
     return evaluate_predictions(
-        _predictions(learner, features),
+        predictions_of(learner, features),
         data.truth,
         data.groups,
         data.labels,
@@ -98,7 +125,8 @@ def evaluate(
     )
 
 
-def _predictions(model: Predictor, features: NDArray[np.float32]) -> Predictions:
+def predictions_of(model: Predictor, features: NDArray[np.float32]) -> Predictions:
+    """What a learner or head says of features (n, d) of its own kind."""
     return Predictions(model.predict_proba(features), model.predict(features))
 
 
@@ -115,17 +143,33 @@ def select(
         features=data.features,
         candidates=data.candidates,
         labelled=data.labelled,
-        targets=data.targets,
-        proba=None if learner is None else _predict_rows(learner, data),
+        # What was not answered is as likely as not.
+        targets=np.nan_to_num(data.targets, nan=0.5),
+        proba=None if learner is None else _predict_rows(learner.predict_proba, data),
         multilabel=not data.exclusive,
+        members=_members(learner, data, rng) if strategies.needs_members(strategy) else None,
     )
     return strategies.get(strategy)(pool, k, rng=rng)
 
 
-def _predict_rows(learner: Learner, data: RoundData, chunk: int = 8192) -> NDArray[np.float64]:
+def _members(
+    learner: Learner | None, data: RoundData, rng: np.random.Generator
+) -> NDArray[np.float64] | None:
+    """(T, m, C) probabilities of a committee's members for the candidates."""
+    if learner is None:
+        return None
+    committee = bootstrap_committee(learner.estimator, learner.X_training, data.targets, rng)
+    return np.stack([_predict_rows(member.predict_proba, data) for member in committee])
+
+
+def _predict_rows(
+    predict: Callable[[NDArray[np.float32]], NDArray[np.float64]],
+    data: RoundData,
+    chunk: int = 8192,
+) -> NDArray[np.float64]:
     """(m, C) probabilities of the candidates, read a chunk at a time."""
     parts = [
-        learner.predict_proba(np.asarray(data.features[data.candidates[start : start + chunk]]))
+        predict(np.asarray(data.features[data.candidates[start : start + chunk]]))
         for start in range(0, len(data.candidates), chunk)
     ]
     return np.concatenate(parts) if parts else np.zeros((0, len(data.labels)))

@@ -1,12 +1,13 @@
 """The head: a linear classifier on cached features that learns from soft labels.
 
-Logistic regression with soft targets and an L2 penalty, fitted by L-BFGS: independent
-sigmoids where a photo may have several labels, softmax where labels exclude each other.
+Logistic regression with soft targets and an L2 penalty: independent sigmoids where a photo may
+have several labels, softmax where labels exclude each other.
 """
 
 import io
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,56 +15,84 @@ from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import expit, log_softmax, softmax
+from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from threadpoolctl import threadpool_limits
 
 from al_fashion.errors import WorkspaceError
 from al_fashion.files import replacing
 from al_fashion.models.backbones import BackboneSettings
-
-Floats = NDArray[np.float64]
+from al_fashion.models.logistic import Floats, Logistic, fit_logistic
+from al_fashion.models.projection import Projection
+from al_fashion.models.selection import choose_penalty
 
 
 class LinearHead(ClassifierMixin, BaseEstimator):
     """`exclusive` chooses softmax over sigmoids; `penalty` weighs the L2 term.
 
-    Features are centred and scaled to a mean square length of 1, so that one penalty serves
-    every backbone; 0.01 was best on Fashion-MNIST with 350 labels (0.0001 to 1 were tried).
+    Features are centred and scaled to a mean square length of 1, so that one penalty means the
+    same for every backbone. None chooses the penalty, and a temperature for the probabilities, by
+    cross-validation with folds drawn by `seed`.
     """
 
-    def __init__(self, exclusive: bool = False, penalty: float = 0.01) -> None:
+    def __init__(
+        self, exclusive: bool = False, penalty: float | None = None, seed: int = 0
+    ) -> None:
         self.exclusive = exclusive
         self.penalty = penalty
+        self.seed = seed
 
-    def fit(self, X: NDArray[np.floating], y: NDArray[np.floating]) -> "LinearHead":
-        """Fit to features (n, d) and soft targets (n, C) in [0, 1].
+    def fit(
+        self,
+        X: NDArray[np.floating],
+        y: NDArray[np.floating],
+        groups: Sequence[str] | NDArray[Any] | None = None,
+        start: "LinearHead | None" = None,
+    ) -> "LinearHead":
+        """Fit to features (n, d) and soft targets (n, C) in [0, 1]; NaN is a label not answered.
 
         A row of zeros says 'none of these'. In exclusive use it has nothing to teach and is left
-        out, and at least one row must have a label; else it is learned like a label of its own.
+        out, like one without a known label, and at least one row must have a label; else it is
+        learned like a label of its own. `groups` (n,) are kept together in cross-validation. A
+        head fitted earlier, given as `start`, saves time and changes nothing else.
         """
         features, targets = np.asarray(X, np.float64), np.asarray(y, np.float64)
-        if self.exclusive:
-            some = targets.sum(axis=1) > 0
-            features, targets = features[some], targets[some]
-            targets = targets / targets.sum(axis=1, keepdims=True)
-        self.classes_ = np.arange(targets.shape[1])
-        if not self.exclusive:
-            targets = np.column_stack([targets, 1 - targets.max(axis=1)])
+        some = _informative(targets, self.exclusive)
+        features, targets = features[some], _prepared(targets[some], self.exclusive)
+        self.classes_ = np.arange(y.shape[1])
         self.centre_ = features.mean(axis=0)
         spread = np.sqrt(((features - self.centre_) ** 2).sum(axis=1).mean())
         self.scale_ = max(float(spread), 1e-12)
+        kept = None if groups is None else np.asarray(groups)[some]
         # Thousands of small products: more threads only wait for each other, many times as long
         # where the machine is busy, and would make the last digits depend on their number.
         with threadpool_limits(1, user_api="blas"):
-            self._fit_scaled((features - self.centre_) / self.scale_, targets)
+            self._fit_scaled((features - self.centre_) / self.scale_, targets, kept, start)
         return self
 
-    def _fit_scaled(self, centred: Floats, targets: Floats) -> None:
-        basis = _row_space(centred)
-        weights, self.bias_ = _minimise(centred @ basis, targets, self.exclusive, self.penalty)
-        self.weights_ = basis @ weights
+    def _fit_scaled(
+        self,
+        features: Floats,
+        targets: Floats,
+        groups: NDArray[Any] | None,
+        start: "LinearHead | None",
+    ) -> None:
+        self.penalty_, self.temperature_ = self.penalty or 0.0, 1.0
+        if self.penalty is None:
+            rng = np.random.default_rng(self.seed)
+            self.penalty_, self.temperature_ = choose_penalty(
+                features, targets, groups, rng, exclusive=self.exclusive
+            )
+        first = None if start is None else start._for_features(self.centre_, self.scale_)
+        fitted = fit_logistic(
+            features, targets, self.penalty_, exclusive=self.exclusive, start=first
+        )
+        self.weights_, self.bias_ = fitted.weights, fitted.bias
+
+    def _for_features(self, centre: Floats, scale: float) -> Logistic:
+        """The same log-odds of features centred and scaled otherwise."""
+        weights = self.weights_ / self.scale_ * scale
+        return Logistic(weights, self.bias_ + (centre - self.centre_) @ weights / scale)
 
     def decision(self, X: NDArray[np.floating]) -> Floats:
         """(n, C) log-odds; where labels do not exclude each other, 'none of these' is column C."""
@@ -73,7 +102,7 @@ class LinearHead(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: NDArray[np.floating]) -> Floats:
         """(n, C) float64 probabilities; rows add up to 1 in exclusive use only."""
-        values = self.decision(X)
+        values = self.decision(X) / self.temperature_
         return softmax(values, axis=1) if self.exclusive else expit(values[:, :-1])
 
     def predict(self, X: NDArray[np.floating]) -> NDArray[np.bool_]:
@@ -89,15 +118,54 @@ class LinearHead(ClassifierMixin, BaseEstimator):
         likely = values[:, :-1] >= 0
         return np.where(likely.any(axis=1, keepdims=True), likely, best[:, :-1])
 
+    def before(self, projection: Projection | None) -> "LinearHead":
+        """The same classifier of features not yet projected."""
+        if projection is None:
+            return self
+        head = LinearHead(self.exclusive, self.penalty, self.seed)
+        head.classes_, head.bias_, head.scale_ = self.classes_, self.bias_, self.scale_
+        head.penalty_, head.temperature_ = self.penalty_, self.temperature_
+        head.weights_ = projection.components @ self.weights_
+        head.centre_ = projection.mean + projection.components @ self.centre_
+        return head
+
+    def after(self, projection: Projection | None) -> "LinearHead":
+        """The nearest classifier of projected features, to start from."""
+        if projection is None:
+            return self
+        head = LinearHead(self.exclusive, self.penalty, self.seed)
+        head.bias_, head.scale_ = self.bias_, self.scale_
+        head.weights_ = projection.components.T @ self.weights_
+        head.centre_ = (self.centre_ - projection.mean) @ projection.components
+        return head
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """All that predictions need, to be saved."""
+        return {
+            "weights": self.weights_.astype(np.float32),
+            "bias": self.bias_,
+            "centre": self.centre_,
+            "scale": np.array(self.scale_),
+            "temperature": np.array(self.temperature_),
+        }
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> "LinearHead":
+        """Become what was saved. Raises KeyError where something lacks."""
+        self.weights_ = state["weights"].astype(np.float64)
+        self.bias_, self.centre_ = state["bias"], state["centre"]
+        self.scale_ = float(state["scale"])
+        # Models of version 0.1 have none.
+        self.temperature_ = float(state["temperature"]) if "temperature" in state else 1.0
+        self.classes_ = np.arange(len(self.bias_) - (not self.exclusive))
+        return self
+
     def save(self, path: Path, labels: list[str], key: str, backbone: BackboneSettings) -> None:
         """Write the head as an .npz file, with its labels, its features' key and their backbone."""
         content = io.BytesIO()
         np.savez(
             content,
-            weights=self.weights_.astype(np.float32),
-            bias=self.bias_,
-            centre=self.centre_,
-            scale=self.scale_,
+            allow_pickle=False,
+            **self.state(),
             exclusive=self.exclusive,
             labels=np.array(labels),
             key=key,
@@ -121,12 +189,8 @@ def load_head(path: Path) -> SavedHead:
     """Read what `save` wrote. Raises WorkspaceError."""
     try:
         with np.load(path, allow_pickle=False) as saved:
-            head = LinearHead(exclusive=bool(saved["exclusive"]))
-            head.weights_ = saved["weights"].astype(np.float64)
-            head.bias_, head.centre_ = saved["bias"], saved["centre"]
-            head.scale_ = float(saved["scale"])
+            head = LinearHead(exclusive=bool(saved["exclusive"])).restore(saved)
             names = [str(name) for name in saved["labels"]]
-            head.classes_ = np.arange(len(names))
             key = str(saved["key"])
             known = json.loads(str(saved["backbone"])) if "backbone" in saved else None
             return SavedHead(head, names, key, _backbone(known, key))
@@ -134,6 +198,24 @@ def load_head(path: Path) -> SavedHead:
         raise WorkspaceError(
             f"Cannot read the model {path}: {error}. Train it anew with `al-fashion round`."
         ) from error
+
+
+def _informative(targets: Floats, exclusive: bool) -> NDArray[np.bool_]:
+    """(n,) whether a row has something to teach."""
+    if exclusive:
+        return np.asarray(np.nansum(targets, axis=1) > 0)
+    return np.asarray(~np.isnan(targets).all(axis=1))
+
+
+def _prepared(targets: Floats, exclusive: bool) -> Floats:
+    """Shares that add up to 1, or (n, C + 1) with 'none of these' as the last label."""
+    known = np.nan_to_num(targets)
+    if exclusive:
+        return np.asarray(known / known.sum(axis=1, keepdims=True))
+    none = 1 - known.max(axis=1)
+    # As long as a label is not answered, it may be the one that the photo has.
+    none[np.isnan(targets).any(axis=1) & (none > 0)] = np.nan
+    return np.column_stack([targets, none])
 
 
 def _backbone(saved: dict[str, Any] | None, key: str) -> BackboneSettings:
@@ -144,48 +226,3 @@ def _backbone(saved: dict[str, Any] | None, key: str) -> BackboneSettings:
     if found is None:
         raise ValueError(f"its features {key!r} are not known")
     return BackboneSettings("vgg16", int(found[1]), (found[2],))
-
-
-def _row_space(centred: Floats) -> Floats:
-    """(d, r) orthonormal columns that span the rows.
-
-    An L2-penalised linear fit never leaves the span of its rows, so with fewer photos than
-    features the search is done, exactly, in as many dimensions as there are photos.
-    """
-    n, d = centred.shape
-    if n >= d:
-        return np.eye(d)
-    squares, directions = np.linalg.eigh(centred @ centred.T)
-    some = squares > 1e-10 * max(squares.max(initial=0.0), 1e-300)
-    basis: Floats = centred.T @ (directions[:, some] / np.sqrt(squares[some]))
-    return basis
-
-
-def _minimise(
-    features: Floats, targets: Floats, exclusive: bool, penalty: float
-) -> tuple[Floats, Floats]:
-    """Weights (r, C) and bias (C,) at the minimum of the penalised cross-entropy."""
-    d, classes = features.shape[1], targets.shape[1]
-    start = np.zeros((d + 1, classes))
-    if not exclusive:
-        share = (targets.sum(axis=0) + 0.5) / (len(targets) + 1)
-        start[-1] = np.log(share / (1 - share))
-
-    def loss(flat: Floats) -> tuple[float, Floats]:
-        parameters = flat.reshape(d + 1, classes)
-        values = features @ parameters[:-1] + parameters[-1]
-        if exclusive:
-            cost = -(targets * log_softmax(values, axis=1)).sum()
-            error = softmax(values, axis=1) - targets
-        else:
-            cost = (np.logaddexp(0, values) - targets * values).sum()
-            error = expit(values) - targets
-        # A faint penalty on the bias too keeps a label that everyone or no one chose finite.
-        weight = np.r_[np.full(d, penalty), 1e-3][:, None]
-        cost += 0.5 * (weight * parameters**2).sum()
-        gradient = np.vstack([features.T @ error, error.sum(axis=0)]) + weight * parameters
-        return float(cost), gradient.ravel()
-
-    found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 300})
-    parameters = found.x.reshape(d + 1, classes)
-    return parameters[:-1], parameters[-1]

@@ -50,6 +50,10 @@ def _others(evaluation: dict[str, Any]) -> list[str]:
             f"F1 averaged over labels of {MIN_PHOTOS} photos or more: "
             f"{_share(measures['macro_f1'])}."
         )
+    if "calibration_error" in measures:
+        found.append(
+            f"Its probabilities are off by {_share(measures['calibration_error'])} on average."
+        )
     if "log_loss" in measures:
         loss = measures["log_loss"]
         found.append(f"Log loss: {loss['value']:.3f} (range {loss['low']:.3f}–{loss['high']:.3f}).")

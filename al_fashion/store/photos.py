@@ -142,3 +142,9 @@ def truths(session: Session, split: str) -> dict[str, list[int]]:
         .order_by(Truth.image_id)
     )
     return dict(session.execute(statement).tuples().all())
+
+
+def image_groups(session: Session, split: str) -> dict[str, str]:
+    """The group of every photo of one split, by image id."""
+    statement = select(Image.id, Image.group).where(Image.split == split)
+    return dict(session.execute(statement).tuples().all())

@@ -1,0 +1,43 @@
+"""A committee of heads, for strategies that ask where its members disagree."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from al_fashion.models.heads import LinearHead
+
+MEMBERS = 10
+
+
+def bootstrap_committee(
+    head: LinearHead,
+    features: NDArray[np.floating],
+    targets: NDArray[np.floating],
+    rng: np.random.Generator,
+    *,
+    members: int = MEMBERS,
+) -> list[LinearHead]:
+    """Heads fitted to samples, drawn with replacement, of what `head` was fitted to.
+
+    They share its penalty and temperature and start from it, so that ten cost about as much as
+    one. A sample without a label, possible only for very few photos, is drawn again.
+    Source: query by bagging, Abe and Mamitsuka, ICML 1998.
+    """
+    return [_member(head, features, targets, rng) for _ in range(members)]
+
+
+def _member(
+    head: LinearHead,
+    features: NDArray[np.floating],
+    targets: NDArray[np.floating],
+    rng: np.random.Generator,
+) -> LinearHead:
+    labelled = np.nansum(targets, axis=1) > 0
+    while True:
+        rows = rng.integers(0, len(features), len(features))
+        if labelled[rows].any() or not labelled.any():
+            break
+    member = LinearHead(head.exclusive, head.penalty_).fit(
+        features[rows], targets[rows], start=head
+    )
+    member.temperature_ = head.temperature_
+    return member

@@ -1,0 +1,126 @@
+"""Penalised logistic regression with soft, partly unknown targets, by L-BFGS."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit, log_softmax, softmax
+
+Floats = NDArray[np.float64]
+
+_BIAS_PENALTY = 1e-3
+"""Faint, but keeps a label that everyone or no one chose finite."""
+_CURVATURE = 0.1
+"""A typical p (1 - p): only the speed depends on it."""
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """Log-odds `features @ weights + bias`: weights (d, C), bias (C,)."""
+
+    weights: Floats
+    bias: Floats
+
+    def __call__(self, features: NDArray[np.floating]) -> Floats:
+        return np.asarray(features @ self.weights + self.bias, np.float64)
+
+
+def fit_logistic(
+    features: Floats,
+    targets: Floats,
+    penalty: float,
+    *,
+    exclusive: bool,
+    start: Logistic | None = None,
+) -> Logistic:
+    """The minimum of the cross-entropy plus `penalty` / 2 times the squared weights.
+
+    `features` (n, d), `targets` (n, C) in [0, 1]: rows add up to 1 in exclusive use (softmax),
+    else NaN says that a label is not known (independent sigmoids). The minimum is unique;
+    `start` only saves time.
+    """
+    return fit_path(features, targets, [penalty], exclusive=exclusive, start=start)[0]
+
+
+def fit_path(
+    features: Floats,
+    targets: Floats,
+    penalties: Sequence[float],
+    *,
+    exclusive: bool,
+    start: Logistic | None = None,
+    iterations: int = 300,
+) -> list[Logistic]:
+    """`fit_logistic` for one penalty after another, each from the one before."""
+    basis = row_space(features) if features.shape[0] < features.shape[1] else None
+    inner = features if basis is None else features @ basis
+    at = start if basis is None or start is None else Logistic(basis.T @ start.weights, start.bias)
+    found = []
+    for penalty in penalties:
+        at = _minimise(inner, targets, penalty, exclusive, at, iterations)
+        found.append(at if basis is None else Logistic(basis @ at.weights, at.bias))
+    return found
+
+
+def row_space(rows: Floats) -> Floats:
+    """(d, r) orthonormal columns that span the rows.
+
+    An L2-penalised linear fit never leaves the span of its rows, so with fewer photos than
+    features the search is done, exactly, in as many dimensions as there are photos.
+    """
+    squares, directions = np.linalg.eigh(rows @ rows.T)
+    some = squares > 1e-10 * max(squares.max(initial=0.0), 1e-300)
+    basis: Floats = rows.T @ (directions[:, some] / np.sqrt(squares[some]))
+    return basis
+
+
+def cross_entropy(values: Floats, targets: Floats, *, exclusive: bool) -> float:
+    """The sum over photos and known labels of log-odds `values` (n, C) against `targets`."""
+    if exclusive:
+        return float(-(targets * log_softmax(values, axis=1)).sum())
+    return float(np.nansum(np.logaddexp(0, values) - targets * values))
+
+
+def _minimise(
+    features: Floats,
+    targets: Floats,
+    penalty: float,
+    exclusive: bool,
+    start: Logistic | None,
+    iterations: int,
+) -> Logistic:
+    """In columns scaled by the curvature, where L-BFGS needs a fraction of the steps."""
+    d, classes = features.shape[1], targets.shape[1]
+    scale = 1 / np.sqrt(_CURVATURE * (features**2).sum(axis=0) + penalty)
+    scaled = features * scale
+    weight = np.r_[penalty * scale**2, _BIAS_PENALTY][:, None]
+    known = ~np.isnan(targets)
+    filled = np.where(known, targets, 0.0)
+
+    def loss(flat: Floats) -> tuple[float, Floats]:
+        parameters = flat.reshape(d + 1, classes)
+        values = scaled @ parameters[:-1] + parameters[-1]
+        cost = cross_entropy(values, targets, exclusive=exclusive)
+        share = softmax(values, axis=1) if exclusive else expit(values)
+        error = np.where(known, share - filled, 0.0)
+        cost += 0.5 * float((weight * parameters**2).sum())
+        gradient = np.vstack([scaled.T @ error, error.sum(axis=0)]) + weight * parameters
+        return cost, gradient.ravel()
+
+    if start is None:
+        first = np.vstack([np.zeros((d, classes)), _first_bias(filled, known, exclusive)])
+    else:
+        first = np.vstack([start.weights / scale[:, None], start.bias])
+    found = minimize(
+        loss, first.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": iterations}
+    )
+    parameters = found.x.reshape(d + 1, classes)
+    return Logistic(parameters[:-1] * scale[:, None], parameters[-1])
+
+
+def _first_bias(targets: Floats, known: NDArray[np.bool_], exclusive: bool) -> Floats:
+    """The labels' own shares."""
+    share = (targets.sum(axis=0) + 0.5) / (known.sum(axis=0) + 1)
+    return np.log(share) if exclusive else np.log(share / (1 - share))

@@ -1,0 +1,81 @@
+"""How strongly to regularise, and how far to trust the probabilities: by cross-validation.
+
+Both are chosen inside the training photos; the photos that evaluate a round are never looked at.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from al_fashion.models.logistic import Floats, cross_entropy, fit_path
+
+PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01)
+"""Of features with a mean square length of 1; strongest first, each fit starts from the last."""
+DEFAULT_PENALTY = 0.03
+FOLDS = 3
+_FEWEST = 12
+_ITERATIONS = 60
+_TEMPERATURES = (0.1, 10.0)
+
+
+def choose_penalty(
+    features: Floats,
+    targets: Floats,
+    groups: NDArray[Any] | None,
+    rng: np.random.Generator,
+    *,
+    exclusive: bool,
+) -> tuple[float, float]:
+    """(penalty, temperature) with the least cross-entropy on photos left out.
+
+    Photos of one group are left out together. Every penalty is judged at its own best
+    temperature, so that a fit is not preferred for its scale. With fewer than 12 photos or 3
+    groups there is nothing to choose by: the default and 1.
+    """
+    folds = fold_numbers(len(features), groups, rng)
+    if len(features) < _FEWEST or folds.max() < FOLDS - 1:
+        return DEFAULT_PENALTY, 1.0
+    left_out = np.zeros((len(PENALTIES), *targets.shape))
+    for fold in range(FOLDS):
+        inside, outside = folds != fold, folds == fold
+        path = fit_path(
+            features[inside],
+            targets[inside],
+            PENALTIES,
+            exclusive=exclusive,
+            iterations=_ITERATIONS,
+        )
+        for place, fitted in enumerate(path):
+            left_out[place, outside] = fitted(features[outside])
+    scores = [best_temperature(values, targets, exclusive=exclusive) for values in left_out]
+    best = int(np.argmin([loss for _, loss in scores]))
+    return PENALTIES[best], scores[best][0]
+
+
+def best_temperature(values: Floats, targets: Floats, *, exclusive: bool) -> tuple[float, float]:
+    """(temperature, cross-entropy) that make log-odds / temperature fit the targets best.
+
+    Temperature scaling: Guo et al., ICML 2017.
+    """
+    found = minimize_scalar(
+        lambda log: cross_entropy(values / np.exp(log), targets, exclusive=exclusive),
+        bounds=np.log(_TEMPERATURES),
+        method="bounded",
+        options={"xatol": 1e-3},
+    )
+    return float(np.exp(found.x)), float(found.fun)
+
+
+def fold_numbers(
+    n: int, groups: NDArray[Any] | None, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """The fold of each photo: whole groups, in random order, each to the smallest fold."""
+    names, member = np.unique(np.arange(n) if groups is None else groups, return_inverse=True)
+    sizes, filled = np.bincount(member, minlength=len(names)), np.zeros(FOLDS, dtype=np.int64)
+    fold_of = np.zeros(len(names), dtype=np.int64)
+    for group in rng.permutation(len(names)):
+        fold_of[group] = filled.argmin()
+        filled[fold_of[group]] += sizes[group]
+    return fold_of[member]
