@@ -20,6 +20,7 @@ COMMANDS = {
     "serve": ("webui.command:serve", "Open the labelling page."),
     "status": ("al_fashion.cli.rounds:status", "Say where the workspace stands."),
     "audit": ("al_fashion.cli.audit:audit", "Prove that a model reaches the target."),
+    "monitor": ("al_fashion.cli.monitor:monitor", "Watch the accuracy with few answers."),
     "report": ("al_fashion.cli.rounds:report", "Write the report as one HTML file."),
     "answers": ("al_fashion.cli.answers:answers", "Take in answers from elsewhere."),
     "export": ("al_fashion.cli.answers:export", "Write the labels out."),

@@ -90,7 +90,7 @@ def _asked_last(session: Session) -> list[dict[str, Any]]:
             "picture": _thumbnail(answer.image_id, paths.get(answer.image_id, [])),
             "said": _said(answer, names),
             "labeller": who,
-            "why": strategy if purpose == "train" else "evaluation, at random",
+            "why": strategy if purpose == "train" else f"{purpose}, at random",
         }
         for answer, who, strategy, purpose in rows
     ]
