@@ -45,6 +45,18 @@ class NotYours(AnswerError):
     """A photo or an answer that is another person's, or nobody's."""
 
 
+class AccountError(AlFashionError):
+    """A name, a password or an invitation that cannot be."""
+
+
+class TooManyFailures(AlFashionError):
+    """Wrong passwords were given too often."""
+
+
+class NotSignedIn(AlFashionError):
+    """Nobody is signed in."""
+
+
 class Refused(AlFashionError):
     """Who asks may not do this."""
 

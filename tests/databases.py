@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,15 +51,20 @@ class Server:
         self.start()
 
     def start(self) -> None:
+        """Start; after a kill only once the last of the server's processes has gone."""
         options = f"-p {self.port} -k {self.folder} -h 127.0.0.1 -c max_connections=200"
         log = f"{self.folder}/log"
-        self._run("pg_ctl", "-D", f"{self.folder}/data", "-w", "-l", log, "-o", options, "start")
+        command = ("pg_ctl", "-D", f"{self.folder}/data", "-w", "-l", log, "-o", options, "start")
+        for _ in range(30):
+            if self._run(*command, check=False) == 0:
+                return
+            time.sleep(1)
+        raise RuntimeError(Path(log).read_text())
 
     def kill(self) -> None:
         """As a power cut would: no shutdown, no checkpoint."""
         pid = (self.folder / "data" / "postmaster.pid").read_text().split()[0]
         subprocess.run(["kill", "-9", pid], check=True)
-        self._run("pg_ctl", "-D", f"{self.folder}/data", "-m", "immediate", "stop", check=False)
 
     def stop(self) -> None:
         self._run("pg_ctl", "-D", f"{self.folder}/data", "-m", "immediate", "stop", check=False)
@@ -76,13 +82,14 @@ class Server:
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://{USER}@127.0.0.1:{self.port}/{database}"
 
-    def _run(self, program: str, *arguments: str, check: bool = True) -> None:
+    def _run(self, program: str, *arguments: str, check: bool = True) -> int:
         command = [str(self.programs / program), *arguments]
         if os.geteuid() == 0:
             command = ["runuser", "-u", USER, "--", *command]
-        subprocess.run(
-            command, check=check, cwd="/tmp", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        quiet = subprocess.DEVNULL
+        return subprocess.run(
+            command, check=check, cwd="/tmp", stdout=quiet, stderr=quiet
+        ).returncode
 
 
 @contextmanager

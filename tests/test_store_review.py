@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 from workspaces import queue_of
 
+from al_fashion.data.removal import remove_photo
 from al_fashion.errors import AnswerError, QueueError, WorkspaceError
 from al_fashion.store.answers import save_answer
 from al_fashion.store.consensus import consensus
@@ -211,3 +212,14 @@ def test_before_the_first_round_no_label_is_asked(tmp_path: Path) -> None:
         session.query(Round).delete()
     with pytest.raises(QueueError, match="round"), writing(workspace.engine) as session:
         accept_label(session, "trousers")
+
+
+def test_a_photo_with_a_history_can_be_removed(tmp_path: Path, database: str) -> None:
+    workspace = queue_of(tmp_path / "w", database, 2, overlap=2)
+    removed = answer(workspace, "ann", ["dress"])
+    answer(workspace, "bob", ["shirt"])
+    settle(workspace, removed, ["pullover"])
+    remove_photo(workspace, removed)
+    with reading(workspace.engine) as session:
+        assert removed not in consensus(session, "pool").ids
+        assert queue_counts(session)["open"] == 1

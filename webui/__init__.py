@@ -10,6 +10,7 @@ from flask_wtf.csrf import CSRFProtect
 from al_fashion.files import write_text
 from al_fashion.workspace import Workspace
 from webui.api import api
+from webui.auth import auth, require_person
 from webui.labelling import labelling
 from webui.people import person
 from webui.refusals import refusals
@@ -38,7 +39,8 @@ def create_app(
     app.context_processor(lambda: {"t": texts()})
     app.before_request(refuse_foreign_requests)
     CSRFProtect(app)
-    for part in (api, labelling, review, refusals):
+    app.before_request(require_person)
+    for part in (api, auth, labelling, review, refusals):
         app.register_blueprint(part)
     app.after_request(add_headers)
     return app

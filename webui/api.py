@@ -5,8 +5,10 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 from flask_wtf.csrf import generate_csrf
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
+from al_fashion.errors import WorkspaceError
 from al_fashion.store.answers import correct, save_answer, undo
 from al_fashion.store.database import reading, writing
 from al_fashion.store.explanations import explain
@@ -33,6 +35,17 @@ def session_() -> Response:
             exclusive=rules(session).exclusive,
             csrf_token=generate_csrf(),
         )
+
+
+@api.get("/health")
+def health() -> Response:
+    """Whether the database answers; 503 where it does not."""
+    try:
+        with reading(settings().workspace.engine) as session:
+            rules(session)
+    except DatabaseError as error:
+        raise WorkspaceError("The database does not answer.") from error
+    return jsonify(ok=True)
 
 
 @api.post("/claim")

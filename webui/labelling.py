@@ -124,6 +124,7 @@ def _render(session: Session, **shown: Any) -> str:
         progress=settings().progress.get(settings().workspace.engine),
         sides=SIDES,
         languages=LANGUAGES,
+        accounts=settings().accounts,
         show_guess=settings().workspace.config.show_guess,
         **(_next_steps(session) if shown["photo"] is None else {}),
         **shown,

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+from flask import g
 from flask import session as cookie
 
-from al_fashion.errors import AnswerError, Refused
+from al_fashion.errors import NotSignedIn, Refused
+from al_fashion.store.accounts import check_name
+from al_fashion.store.database import reading
+from al_fashion.store.schema import Labeller
 from webui.settings import settings
-
-RESERVED_NAMES = frozenset({"import", "oracle"})
 
 
 @dataclass(frozen=True)
@@ -19,8 +21,16 @@ class Person:
 
 
 def person() -> Person:
-    """Who asks: on this machine alone, whoever has given their name, and everyone is an owner."""
-    return Person(str(cookie.get("labeller") or settings().labeller), "owner")
+    """Who asks: on this machine alone, whoever has given their name, and everyone is an owner.
+
+    With accounts, who signed in; raises NotSignedIn.
+    """
+    if not settings().accounts:
+        return Person(str(cookie.get("labeller") or settings().labeller), "owner")
+    if "person" not in g:
+        g.person = _signed_in()
+    found: Person = g.person
+    return found
 
 
 def owner() -> Person:
@@ -32,12 +42,16 @@ def owner() -> Person:
 
 
 def take_name(name: str) -> None:
-    """Go by another name on this machine. Raises AnswerError for names that cannot be."""
-    name = name.strip()
-    if not name or len(name) > 80 or not name.isprintable() or name.lower() in RESERVED_NAMES:
-        raise AnswerError(
-            f"{name[:80]!r} cannot be a labeller's name. Use 1 to 80 printable characters, "
-            "not 'import' or 'oracle'."
-        )
-    cookie["labeller"] = name
+    """Go by another name on this machine. Raises AccountError for names that cannot be."""
+    if settings().accounts:
+        raise Refused("Everyone here goes by the name they signed in with.")
+    cookie["labeller"] = check_name(name)
     cookie.permanent = True
+
+
+def _signed_in() -> Person:
+    with reading(settings().workspace.engine) as session:
+        who = session.get(Labeller, cookie.get("person", 0))
+        if who is None or not who.password or who.sessions != cookie.get("sessions"):
+            raise NotSignedIn("Sign in first. No answer is lost.")
+        return Person(who.name, who.role)

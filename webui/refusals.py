@@ -1,6 +1,6 @@
 """Errors as one line for the person, and a status for the page's script."""
 
-from flask import Blueprint, jsonify, render_template, request
+from flask import Blueprint, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
@@ -9,8 +9,10 @@ from al_fashion.errors import (
     AlFashionError,
     AnswerConflict,
     LabelError,
+    NotSignedIn,
     NotYours,
     Refused,
+    TooManyFailures,
     WorkspaceError,
 )
 from webui.settings import texts
@@ -21,7 +23,9 @@ refusals = Blueprint("refusals", __name__)
 STATUS: dict[type[AlFashionError], int] = {
     AnswerConflict: 409,
     NotYours: 404,
+    NotSignedIn: 401,
     Refused: 403,
+    TooManyFailures: 429,
     LabelError: 400,
     WorkspaceError: 503,
 }
@@ -30,6 +34,8 @@ STATUS: dict[type[AlFashionError], int] = {
 @refusals.app_errorhandler(AlFashionError)
 def refused(error: AlFashionError) -> ResponseReturnValue:
     """What could not be done, and why."""
+    if isinstance(error, NotSignedIn) and not request.path.startswith("/api/"):
+        return redirect("/login")
     status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 400)
     return _refusal(str(error), status)
 

@@ -7,6 +7,8 @@ from flask import Blueprint, Response, jsonify, redirect, render_template, reque
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
+from al_fashion.data.removal import remove_photo
+from al_fashion.errors import AnswerError
 from al_fashion.store.database import reading, writing
 from al_fashion.store.photos import labels, rules
 from al_fashion.store.review import accept_label, decide, disagreements, proposals
@@ -60,6 +62,16 @@ def accept() -> ResponseReturnValue:
     overlap = settings().workspace.config.overlap
     with writing(settings().workspace.engine) as session:
         accept_label(session, request.form.get("name", ""), overlap)
+    return redirect("/review", 303)
+
+
+@review.post("/remove")
+def remove() -> ResponseReturnValue:
+    """Remove a photo for good, because someone asks for it."""
+    owner()
+    if request.form.get("sure") != "yes":
+        raise AnswerError("Tick the box beside the button: a removed photo cannot come back.")
+    remove_photo(settings().workspace, given.image_id({"image_id": request.form.get("image_id")}))
     return redirect("/review", 303)
 
 

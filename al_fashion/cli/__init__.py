@@ -18,6 +18,7 @@ COMMANDS = {
     "import": ("al_fashion.cli.setup:import_", "Bring photos into the workspace."),
     "round": ("al_fashion.cli.rounds:round_", "Train, evaluate, select and queue."),
     "serve": ("webui.command:serve", "Open the labelling page."),
+    "labeller": ("al_fashion.cli.labeller:labeller", "Invite people to the labelling page."),
     "status": ("al_fashion.cli.rounds:status", "Say where the workspace stands."),
     "audit": ("al_fashion.cli.audit:audit", "Prove that a model reaches the target."),
     "monitor": ("al_fashion.cli.monitor:monitor", "Watch the accuracy with few answers."),

@@ -21,7 +21,7 @@ from al_fashion.data.splits import assign_splits, name_groups
 from al_fashion.errors import SourceError
 from al_fashion.store.database import reading, writing
 from al_fashion.store.photos import in_chunks, labels, rules
-from al_fashion.store.schema import File, Image, Rules
+from al_fashion.store.schema import File, Image, Removed, Rules
 from al_fashion.types import Split
 from al_fashion.workspace import Workspace
 
@@ -157,7 +157,7 @@ def missing_photos(workspace: Workspace) -> list[tuple[str, str]]:
 def _own_paths(workspace: Workspace) -> set[Path]:
     """What lies in the workspace's folder without being a photo of the user's."""
     names = (FILE_NAME, "al_fashion.db", "al_fashion.db-wal", "al_fashion.db-shm")
-    folders = (workspace.features, workspace.models, workspace.reports)
+    folders = (workspace.features, workspace.models, workspace.reports, workspace.pictures)
     folder = workspace.folder.resolve()
     return {folder / name for name in (*names, *(path.name for path in folders))}
 
@@ -180,11 +180,13 @@ def _add_photos(
 ) -> ImportReport:
     """Add the photos that the recorded files hold, their splits and labels."""
     files = _recorded(session, photos)
+    removed = set(session.scalars(select(Removed.id)))
+    files = {path: file for path, file in files.items() if file.image_id not in removed}
     by_image: dict[str, list[SourcePhoto]] = defaultdict(list)
     for photo in photos:
-        image_id = files[storable(photo.path)].image_id
-        if image_id is not None:
-            by_image[image_id].append(photo)
+        file = files.get(storable(photo.path))
+        if file is not None and file.image_id is not None:
+            by_image[file.image_id].append(photo)
     known = {
         image_id: (group, cast(Split, split))
         for image_id, group, split in session.execute(select(Image.id, Image.group, Image.split))

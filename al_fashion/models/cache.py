@@ -154,3 +154,23 @@ def _append(path: Path, complete: int, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def forget_features(folder: Path, image_id: str) -> None:
+    """Blank a photo's record, both row and id, in a folder of features; others stay in place.
+
+    Raises FeatureCacheError where the folder cannot be written.
+    """
+    dimension = _header_dimension(folder / "header.json") if folder.is_dir() else None
+    if dimension is None:
+        return
+    cache = FeatureCache(folder, dimension)
+    places = [row for row, known in enumerate(cache.ids()) if known == image_id]
+    with cache._failures("write"), FileLock(folder / "lock", timeout=_LOCK_SECONDS):
+        for name, width in (("rows.f32", 4 * dimension), ("ids.bin", _ID_BYTES)):
+            with (folder / name).open("r+b") as file:
+                for place in places:
+                    file.seek(place * width)
+                    file.write(bytes(width))
+                file.flush()
+                os.fsync(file.fileno())

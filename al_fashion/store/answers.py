@@ -60,10 +60,6 @@ def save_answer(
         reason=reason,
         proposal=proposal,
     )
-    if query_id is not None and answer.id == _newest_id(session, query_id, who.id):
-        answer.late = not _use_slot(session, query_id, who, kind)
-        session.flush()
-        settle(session, query_id)
     return saved(session, answer)
 
 
@@ -124,7 +120,8 @@ def add_answer(
 ) -> Answer:
     """Add an answer to a photo; the labeller's earlier one, if any, is superseded.
 
-    Raises as `save_answer` does.
+    One to a query, which the caller has locked, takes a slot of it and settles it. Raises as
+    `save_answer` does.
     """
     chosen = label_ids(session, label_names)
     _check_kind(kind, chosen, reason, exclusive=rules(session).exclusive)
@@ -135,6 +132,7 @@ def add_answer(
         _check_same(again, (image_id, kind, chosen, reason, proposal, verdict))
         return again
     earlier = newest_answer(session, image_id, labeller.id)
+    late = query_id is not None and not _use_slot(session, query_id, labeller, kind)
     answer = Answer(
         image_id=image_id,
         query_id=query_id,
@@ -145,6 +143,7 @@ def add_answer(
         supersedes=None if earlier is None else earlier.id,
         created_ms=now_ms(),
         token=token,
+        late=late,
         reason=reason,
         proposal=proposal,
         verdict=verdict,
@@ -152,6 +151,8 @@ def add_answer(
     )
     session.add(answer)
     session.flush()
+    if query_id is not None:
+        settle(session, query_id)
     return answer
 
 
@@ -203,13 +204,6 @@ def _own_answer(session: Session, answer_id: int, labeller: str) -> Answer:
     if answer is None:
         raise NotYours(f"You have no answer {answer_id}. Reload the page.")
     return answer
-
-
-def _newest_id(session: Session, query_id: int, labeller_id: int) -> int:
-    statement = select(Answer.id).where(
-        Answer.query_id == query_id, Answer.labeller_id == labeller_id
-    )
-    return session.scalars(statement.order_by(Answer.id.desc()).limit(1)).one()
 
 
 def _use_slot(session: Session, query_id: int, who: Labeller, kind: AnswerKind) -> bool:

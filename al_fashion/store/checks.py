@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from al_fashion.store.schema import Answer, Image, Lease
 
 
-def pending_checks(session: Session, labeller_id: int) -> list[Lease]:
+def pending_checks(session: Session, labeller_id: int) -> list[tuple[Lease, Image]]:
     """Checks that were given to a labeller and not answered yet."""
     said = (
         select(Answer.kind)
@@ -15,22 +15,26 @@ def pending_checks(session: Session, labeller_id: int) -> list[Lease]:
         .limit(1)
         .scalar_subquery()
     )
-    statement = select(Lease).where(
-        Lease.labeller_id == labeller_id,
-        Lease.query_id.is_(None),
-        or_(said.is_(None), said == "undo"),
+    rows = session.execute(
+        select(Lease, Image)
+        .join(Image, Image.id == Lease.image_id)
+        .where(
+            Lease.labeller_id == labeller_id,
+            Lease.query_id.is_(None),
+            or_(said.is_(None), said == "undo"),
+        )
     )
-    return list(session.scalars(statement))
+    return [(lease, image) for lease, image in rows]
 
 
-def next_check(session: Session, labeller_id: int) -> str | None:
+def next_check(session: Session, labeller_id: int) -> Image | None:
     """A photo with a verdict that the labeller never saw; the same order for everyone."""
     decided = select(Answer.image_id).where(Answer.verdict)
     seen = select(Answer.image_id).where(Answer.labeller_id == labeller_id)
     given = select(Lease.image_id).where(Lease.labeller_id == labeller_id)
     statement = (
-        select(Image.id)
+        select(Image)
         .where(Image.id.in_(decided), Image.id.not_in(seen), Image.id.not_in(given))
         .order_by(Image.position)
     )
-    return session.scalar(statement.limit(1))
+    return session.scalars(statement.limit(1)).one_or_none()

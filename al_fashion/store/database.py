@@ -3,9 +3,11 @@
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from threading import Lock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
@@ -16,6 +18,7 @@ from al_fashion.files import replacing
 from al_fashion.store.schema import REVISION
 
 BUSY_TIMEOUT_MS = 30_000
+_TURNS: "WeakKeyDictionary[Engine, Lock]" = WeakKeyDictionary()
 
 
 def now_ms() -> int:
@@ -68,7 +71,7 @@ def writing(engine: Engine) -> Iterator[Session]:
     """
     writer = engine.execution_options(write=True)
     try:
-        with Session(writer, expire_on_commit=False) as session, session.begin():
+        with _turn(engine), Session(writer, expire_on_commit=False) as session, session.begin():
             yield session
     except OperationalError as error:
         reason = str(error.orig).splitlines()[0]
@@ -76,6 +79,11 @@ def writing(engine: Engine) -> Iterator[Session]:
             f"Cannot write to the database: {reason}. Nothing was changed. Make room, give the "
             "right to write there, or wait until whoever works on it ends."
         ) from error
+
+
+def _turn(engine: Engine) -> AbstractContextManager[object]:
+    """SQLite has one writer at a time: threads wait in line here, not in its growing pauses."""
+    return _TURNS.setdefault(engine, Lock()) if engine.dialect.name == "sqlite" else nullcontext()
 
 
 def _prepare_sqlite(engine: Engine) -> None:

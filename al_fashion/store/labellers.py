@@ -1,6 +1,6 @@
 """Who answers."""
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -9,6 +9,8 @@ from al_fashion.store.schema import Labeller
 
 # A person who was not here for this long is not waited for.
 ACTIVE_MS = 24 * 60 * 60 * 1000
+# How exactly it is known when they were: not every request writes.
+SEEN_MS = 60 * 1000
 
 
 def labeller(session: Session, name: str, kind: str = "person") -> Labeller:
@@ -28,9 +30,17 @@ def labeller(session: Session, name: str, kind: str = "person") -> Labeller:
 
 def lock_labeller(session: Session, name: str) -> Labeller:
     """The labeller, so that nothing else is done in their name before this transaction ends."""
-    who = labeller(session, name)
-    session.execute(update(Labeller).where(Labeller.id == who.id).values(seen_ms=now_ms()))
-    return who
+    locked: dict[str, Labeller] = session.info.setdefault("locked labellers", {})
+    if name not in locked:
+        wanted = select(Labeller).where(Labeller.name == name).with_for_update(key_share=True)
+        found = session.scalars(wanted).one_or_none()
+        if found is None:
+            labeller(session, name)
+            found = session.scalars(wanted).one()
+        locked[name] = found
+        if abs(now_ms() - found.seen_ms) > SEEN_MS:
+            found.seen_ms = now_ms()
+    return locked[name]
 
 
 def active_people(session: Session) -> set[int]:

@@ -10,7 +10,7 @@ from al_fashion.store.checks import next_check, pending_checks
 from al_fashion.store.database import now_ms
 from al_fashion.store.labellers import lock_labeller
 from al_fashion.store.queue import takeable
-from al_fashion.store.schema import Image, Labeller, Lease, Query, Slot
+from al_fashion.store.schema import Image, Labeller, Lease, Slot
 from al_fashion.types import LeasedPhoto
 
 LEASE_MS = 10 * 60 * 1000
@@ -29,14 +29,18 @@ def claim(
     who = lock_labeller(session, labeller)
     now = now_ms()
     held = _renewed(session, who.id, now) + pending_checks(session, who.id)
-    _free_expired(session, now)
-    held.sort(key=lambda lease: lease.created_ms)
+    held.sort(key=lambda row: row[0].created_ms)
+    if len(held) < limit:
+        _free_expired(session, now)
     while len(held) < limit:
         new = _next_lease(session, who, now + len(held), check_share)
         if new is None:
             break
         held.append(new)
-    return _as_photos(session, held[:limit])
+    return [
+        LeasedPhoto(lease.token, image.id, image.width, image.height)
+        for lease, image in held[:limit]
+    ]
 
 
 def heartbeat(session: Session, labeller: str, tokens: Sequence[str]) -> list[str]:
@@ -53,7 +57,7 @@ def heartbeat(session: Session, labeller: str, tokens: Sequence[str]) -> list[st
         Slot.state.in_(("leased", "closed")),
         Slot.token.in_(tokens),
     )
-    checks = {lease.token for lease in pending_checks(session, who.id)}
+    checks = {lease.token for lease, _ in pending_checks(session, who.id)}
     kept = {str(token) for token in session.scalars(slots)} | checks
     return [token for token in tokens if token in kept]
 
@@ -84,18 +88,20 @@ def lease_slot(session: Session, slot: Slot, who: Labeller, image_id: str, now: 
     return lease
 
 
-def _renewed(session: Session, labeller_id: int, now: int) -> list[Lease]:
-    session.execute(
-        update(Slot)
+def _renewed(session: Session, labeller_id: int, now: int) -> list[tuple[Lease, Image]]:
+    """What a labeller holds; leases that are half over, or of a clock set back, begin anew."""
+    rows = session.execute(
+        select(Slot, Lease, Image)
+        .join(Lease, Lease.token == Slot.token)
+        .join(Image, Image.id == Lease.image_id)
         .where(Slot.labeller_id == labeller_id, Slot.state == "leased")
-        .values(until_ms=now + LEASE_MS)
-    )
-    statement = (
-        select(Lease)
-        .join(Slot, Slot.token == Lease.token)
-        .where(Slot.labeller_id == labeller_id, Slot.state == "leased")
-    )
-    return list(session.scalars(statement))
+        .with_for_update(of=Slot)
+        .execution_options(populate_existing=True)
+    ).all()
+    for slot, _, _ in rows:
+        if not LEASE_MS // 2 < (slot.until_ms or 0) - now <= LEASE_MS:
+            slot.until_ms = now + LEASE_MS
+    return [(lease, image) for _, lease, image in rows]
 
 
 def _free_expired(session: Session, now: int) -> None:
@@ -113,30 +119,22 @@ def _free_expired(session: Session, now: int) -> None:
         )
 
 
-def _next_lease(session: Session, who: Labeller, now: int, check_share: float) -> Lease | None:
+def _next_lease(
+    session: Session, who: Labeller, now: int, check_share: float
+) -> tuple[Lease, Image] | None:
     if secrets.randbelow(1_000_000) < 1_000_000 * check_share:
         check = next_check(session, who.id)
         if check is not None:
             lease = Lease(
-                token=secrets.token_hex(16), labeller_id=who.id, image_id=check, created_ms=now
+                token=secrets.token_hex(16), labeller_id=who.id, image_id=check.id, created_ms=now
             )
             session.add(lease)
             session.flush()
-            return lease
-    slot = session.scalars(
+            return lease, check
+    found = session.execute(
         takeable(who.id).limit(1).with_for_update(of=Slot, skip_locked=True)
     ).one_or_none()
-    if slot is None:
+    if found is None:
         return None
-    image_id = session.scalars(select(Query.image_id).where(Query.id == slot.query_id)).one()
-    return lease_slot(session, slot, who, image_id, now)
-
-
-def _as_photos(session: Session, leases: Sequence[Lease]) -> list[LeasedPhoto]:
-    images = select(Image).where(Image.id.in_([lease.image_id for lease in leases]))
-    by_id = {image.id: image for image in session.scalars(images)}
-    return [
-        LeasedPhoto(lease.token, lease.image_id, image.width, image.height)
-        for lease in leases
-        for image in [by_id[lease.image_id]]
-    ]
+    slot, image = found
+    return lease_slot(session, slot, who, image.id, now), image

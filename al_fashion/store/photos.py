@@ -13,12 +13,23 @@ from al_fashion.store.schema import Answer, File, Image, Label, Rules, Truth
 
 def rules(session: Session) -> Rules:
     """What was fixed when the workspace was made."""
-    return session.scalars(select(Rules)).one()
+    return session.get_one(Rules, 1)
 
 
 def labels(session: Session) -> list[Label]:
-    """The workspace's labels in the order of their keys."""
-    return list(session.scalars(select(Label).order_by(Label.position)))
+    """The workspace's labels in the order of their keys; read once a session."""
+    if "labels" not in session.info:
+        session.info["labels"] = list(session.scalars(select(Label).order_by(Label.position)))
+    found: list[Label] = session.info["labels"]
+    return found
+
+
+def add_label(session: Session, name: str) -> None:
+    """Add a label behind the others."""
+    known = labels(session)
+    known.append(Label(name=name, position=known[-1].position + 1))
+    session.add(known[-1])
+    session.flush()
 
 
 def label_ids(session: Session, names: Sequence[str]) -> list[int]:

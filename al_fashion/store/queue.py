@@ -49,8 +49,8 @@ def enqueue(
         session.execute(insert(Slot).from_select(columns, new))
 
 
-def takeable(labeller_id: int) -> Select[Slot]:
-    """The free slots that a labeller may take, in strict order of priority.
+def takeable(labeller_id: int) -> Select[Slot, Image]:
+    """The free slots, with their photos, that a labeller may take, in strict order of priority.
 
     Not those of a query they hold or answered another slot of, or have skipped. Both conditions
     are scalar subqueries, so that a free slot is found by walking the index, at any size.
@@ -70,7 +70,9 @@ def takeable(labeller_id: int) -> Select[Slot]:
         .scalar_subquery()
     )
     return (
-        select(Slot)
+        select(Slot, Image)
+        .join(Query, Query.id == Slot.query_id)
+        .join(Image, Image.id == Query.image_id)
         .where(Slot.state == "free", held.is_(None), or_(said.is_(None), said == "undo"))
         .order_by(Slot.round_id, Slot.priority, Slot.slot_no)
     )
@@ -88,8 +90,6 @@ def next_photos(session: Session, labeller: str, limit: int = 2) -> list[QueuedP
     statement = (
         takeable(who)
         .where(Slot.slot_no == first_free)
-        .join(Query, Query.id == Slot.query_id)
-        .join(Image, Image.id == Query.image_id)
         .with_only_columns(Query.id, Image.id, Image.width, Image.height)
         .limit(limit)
     )
@@ -126,7 +126,7 @@ def settle(session: Session, query_id: int) -> None:
     Answered where a majority of its overlap agrees, or its overlap is full; closed where
     everyone who is about has skipped it; else open.
     """
-    query = session.get_one(Query, query_id, populate_existing=True)
+    query = session.get_one(Query, query_id)
     said = _newest_answers(session, query_id)
     counted = [(kind, tuple(labels)) for kind, labels, late in said.values() if _counts(kind, late)]
     skipped = any(kind == "skip" for kind, _, _ in said.values())

@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 from al_fashion.errors import AnswerError, QueueError
 from al_fashion.store.answers import add_answer, close_answered, saved
 from al_fashion.store.labellers import lock_labeller
-from al_fashion.store.photos import check_label, labels
+from al_fashion.store.photos import add_label, check_label, labels
 from al_fashion.store.queue import enqueue
 from al_fashion.store.rounds import newest_round
-from al_fashion.store.schema import Answer, Image, Label, Labeller, Query
+from al_fashion.store.schema import Answer, Image, Labeller, Query
 from al_fashion.types import AnswerKind, Purpose, SavedAnswer
 
 
@@ -111,13 +111,11 @@ def accept_label(session: Session, name: str, overlap: int = 1) -> int:
     that no owner has decided. Raises WorkspaceError for a name that cannot be, QueueError
     before the first round.
     """
-    known = labels(session)
-    name = check_label(name, [label.name for label in known])
+    name = check_label(name, [label.name for label in labels(session)])
     round_id = newest_round(session)
     if not round_id:
         raise QueueError("There is no round yet to ask in. Run `al-fashion round` first.")
-    session.add(Label(name=name, position=max(label.position for label in known) + 1))
-    session.flush()
+    add_label(session, name)
     again = _to_ask_again(session, name)
     enqueue(session, round_id, again, overlap)
     return len(again)
