@@ -6,7 +6,7 @@ from typing import Any, Literal
 Split = Literal["pool", "heldout", "audit"]
 AnswerKind = Literal["labels", "none", "cannot_tell", "skip", "undo"]
 SkipReason = Literal["broken", "ambiguous", "sensitive", "not_in_list"]
-Purpose = Literal["train", "evaluate", "audit", "monitor"]
+Purpose = Literal["train", "evaluate", "audit", "monitor", "recheck"]
 
 
 @dataclass(frozen=True)

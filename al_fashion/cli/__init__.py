@@ -22,6 +22,8 @@ COMMANDS = {
     "status": ("al_fashion.cli.rounds:status", "Say where the workspace stands."),
     "audit": ("al_fashion.cli.audit:audit", "Prove that a model reaches the target."),
     "monitor": ("al_fashion.cli.monitor:monitor", "Watch the accuracy with few answers."),
+    "leaks": ("al_fashion.cli.checking:leaks", "Find near duplicates across splits."),
+    "suspects": ("al_fashion.cli.checking:suspects", "List answers that look wrong."),
     "report": ("al_fashion.cli.rounds:report", "Write the report as one HTML file."),
     "answers": ("al_fashion.cli.answers:answers", "Take in answers from elsewhere."),
     "export": ("al_fashion.cli.answers:export", "Write the labels out."),
