@@ -21,7 +21,7 @@ def sentences(evaluation: dict[str, Any]) -> list[str]:
     found = [_headline(evaluation), *_others(evaluation)]
     if evaluation["difference"] is not None:
         found.append(_change(evaluation["difference"]))
-    return [*found, _looks(evaluation)]
+    return [*found, *_people(evaluation["measures"]), _looks(evaluation)]
 
 
 def _headline(evaluation: dict[str, Any]) -> str:
@@ -57,6 +57,27 @@ def _others(evaluation: dict[str, Any]) -> list[str]:
     if "log_loss" in measures:
         loss = measures["log_loss"]
         found.append(f"Log loss: {loss['value']:.3f} (range {loss['low']:.3f}–{loss['high']:.3f}).")
+    return found
+
+
+def _people(measures: dict[str, Any]) -> list[str]:
+    found = []
+    if "labeller_agreement" in measures:
+        found.append(
+            f"Two labellers give the same answer in {_share(measures['labeller_agreement'])} of "
+            "cases."
+        )
+    if "labeller_alpha" in measures:
+        alpha = measures["labeller_alpha"]
+        found.append(
+            f"Their agreement beyond chance (Krippendorff's alpha) is {alpha['value']:.2f} "
+            f"(range {alpha['low']:.2f} to {alpha['high']:.2f})."
+        )
+    if "human_ceiling" in measures:
+        found.append(
+            f"People give the checked answer in {_share(measures['human_ceiling'])} of cases: no "
+            "model can measurably be better."
+        )
     return found
 
 
