@@ -123,7 +123,7 @@ def _report(size: int, photos: Path, ours: dict[str, float]) -> dict[str, float 
     return {
         "size": size,
         "photos": count,
-        "engine": choose_engine("auto", size),
+        "engine": choose_engine("auto"),
         "ours": round(ours["ours"], 2),
         "keras_predict": round(predict, 2),
         "tf_function": round(function, 2),

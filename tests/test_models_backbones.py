@@ -151,15 +151,29 @@ def test_loading_tensorflow_writes_nothing() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize(
-    ("size", "layer"), [(224, "block5_pool"), (97, "block5_pool"), (50, "block4_pool")]
-)
-def test_ncnn_gives_what_keras_gives(imagenet: Weights, size: int, layer: str) -> None:
+@pytest.mark.parametrize("count", [1, 2, 7])
+@pytest.mark.parametrize("size", [224, 106, 97, 71, 50, 48, 32])
+def test_ncnn_gives_what_keras_gives(imagenet: Weights, size: int, count: int) -> None:
+    """Every photo for itself, however many lie side by side, with odd sides and even ones."""
     pytest.importorskip("ncnn")
-    photos = np.random.default_rng(1).integers(0, 256, (2, size, size, 3), dtype=np.uint8)
-    expected = vgg16_maps(imagenet, size, [layer], "keras")(photos)[0]
-    found = vgg16_maps(imagenet, size, [layer], "ncnn")(photos)[0]
-    assert found.shape == expected.shape == (2, *[size // 2 ** int(layer[5])] * 2, 512)
+    if size == 224 and count > 2:
+        pytest.skip("The sides are those of 2 photos; more would only take longer.")
+    layers = ["block5_pool", "block2_conv1", "block3_conv3", "block4_conv1", "block4_pool"]
+    photos = np.random.default_rng(1).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+    expected = vgg16_maps(imagenet, size, layers, "keras")(photos)
+    found = vgg16_maps(imagenet, size, layers, "ncnn")(photos)
+    for ours, keras in zip(found, expected, strict=True):
+        assert ours.shape == keras.shape
+        assert np.abs(ours - keras).max() <= 1e-4 * keras.max()
+
+
+@pytest.mark.parametrize("layer", ["block1_conv2", "block2_pool", "block4_conv2", "block5_conv1"])
+def test_ncnn_stops_at_any_layer(imagenet: Weights, layer: str) -> None:
+    pytest.importorskip("ncnn")
+    photos = np.random.default_rng(1).integers(0, 256, (3, 50, 50, 3), dtype=np.uint8)
+    (expected,) = vgg16_maps(imagenet, 50, [layer], "keras")(photos)
+    (found,) = vgg16_maps(imagenet, 50, [layer], "ncnn")(photos)
+    assert found.shape == expected.shape
     assert np.abs(found - expected).max() <= 1e-4 * expected.max()
 
 
@@ -207,17 +221,16 @@ def test_ncnn_needs_no_tensorflow() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "(1, 1280) False\n", "")
 
 
-def test_auto_takes_keras_for_small_photos_on_a_graphics_card_and_without_ncnn(
+def test_auto_takes_keras_on_a_graphics_card_and_without_ncnn(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(engines.importlib.util, "find_spec", lambda _: object())
     monkeypatch.setattr(engines, "_GRAPHICS_CARD", tmp_path / "none")
-    assert choose_engine("auto", 224) == "ncnn"
-    assert choose_engine("auto", 48) == "keras"
-    assert choose_engine("keras", 224) == "keras"
+    assert choose_engine("auto") == "ncnn"
+    assert choose_engine("keras") == "keras"
     monkeypatch.setattr(engines, "_GRAPHICS_CARD", tmp_path)
-    assert choose_engine("auto", 224) == "keras"
+    assert choose_engine("auto") == "keras"
     monkeypatch.setattr(engines.importlib.util, "find_spec", lambda _: None)
-    assert choose_engine("auto", 224) == "keras"
+    assert choose_engine("auto") == "keras"
     with pytest.raises(WeightsError, match="pip install ncnn"):
-        choose_engine("ncnn", 224)
+        choose_engine("ncnn")

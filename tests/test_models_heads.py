@@ -9,6 +9,7 @@ from al_fashion.models.backbones import BackboneSettings, cache_key
 from al_fashion.models.committee import bootstrap_committee
 from al_fashion.models.heads import LinearHead, load_head
 from al_fashion.models.projection import fit_projection
+from al_fashion.models.propagation import propagate, spread_out
 from al_fashion.stats.metrics import calibration_error
 
 
@@ -270,3 +271,32 @@ def test_calibration_error_by_hand() -> None:
     assert calibration_error(proba, truth, exclusive=True) == pytest.approx(0.35)
     several = np.array([[0.9, 0.9], [0.1, 0.1]])
     assert calibration_error(several, several > 0.5, exclusive=False) == pytest.approx(0.1)
+
+
+def test_unlabelled_neighbours_help_after_few_answers() -> None:
+    """Two long clusters, answered at one end each: the other ends follow their neighbours."""
+    rng = np.random.default_rng(0)
+    along = np.linspace(0, 2.4, 200)
+    arcs = [np.column_stack([np.cos(along + turn), np.sin(along + turn)]) for turn in (0, np.pi)]
+    features = np.vstack(arcs).astype(np.float32) + 0.02 * rng.normal(size=(400, 2)).astype("f4")
+    labelled = np.array([0, 1, 2, 200, 201, 202])
+    targets = np.repeat(np.eye(2), 3, axis=0)
+    rest = np.setdiff1d(np.arange(400), labelled)
+    background = propagate(features[labelled], targets, features[rest])
+    truth = (rest >= 200).astype(int)
+    assert (background.targets.argmax(axis=1) == truth).mean() > 0.95
+    assert background.weights.max() < 0.1
+    alone = LinearHead(exclusive=True).fit(features[labelled], targets)
+    helped = LinearHead(exclusive=True).fit(features[labelled], targets, background=background)
+    right = [
+        (head.predict(features[rest]).argmax(axis=1) == truth).mean() for head in (alone, helped)
+    ]
+    assert right[1] > right[0]
+
+
+def test_unlabelled_photos_are_spread_over_the_pool() -> None:
+    rows = np.arange(10, 20_010)
+    chosen = spread_out(rows)
+    assert 2000 < len(chosen) <= 3000
+    assert chosen[0] == 10 and chosen[-1] > 19_900
+    np.testing.assert_array_equal(spread_out(rows[:50]), rows[:50])

@@ -12,6 +12,7 @@ from al_fashion.loop.learner import Learner
 from al_fashion.models.committee import bootstrap_committee
 from al_fashion.models.heads import LinearHead
 from al_fashion.models.projection import Projection, fit_projection
+from al_fashion.models.propagation import MOST_LABELLED, Background, propagate, spread_out
 from al_fashion.stats.metrics import Earlier, Predictions, evaluate_predictions
 from al_fashion.types import Evaluation
 
@@ -92,8 +93,19 @@ def train(data: RoundData, start: LinearHead | None = None) -> Learner | None:
     groups = None if data.row_groups is None else data.row_groups[data.labelled]
     rows = np.asarray(data.features[data.labelled])
     first = None if start is None else start.after(data.projection)
-    learner.fit(rows, data.targets, groups=groups, start=first)
+    learner.fit(rows, data.targets, groups=groups, start=first, background=_background(data, rows))
     return learner
+
+
+def _background(data: RoundData, labelled: NDArray[np.float32]) -> Background | None:
+    """What the pool's photos probably are, as long as that helps."""
+    some = np.nansum(data.targets, axis=1) > 0
+    if not (data.exclusive and len(data.candidates) and some.sum() <= MOST_LABELLED):
+        return None
+    targets = np.nan_to_num(data.targets[some])
+    shares = targets / targets.sum(axis=1, keepdims=True)
+    unlabelled = np.asarray(data.features[spread_out(data.candidates)])
+    return propagate(labelled[some], shares, unlabelled)
 
 
 def head_of(learner: Learner, data: RoundData) -> LinearHead:

@@ -24,6 +24,7 @@ from al_fashion.files import replacing
 from al_fashion.models.backbones import BackboneSettings
 from al_fashion.models.logistic import Floats, Logistic, fit_logistic
 from al_fashion.models.projection import Projection
+from al_fashion.models.propagation import Background
 from al_fashion.models.selection import choose_penalty
 
 
@@ -48,13 +49,15 @@ class LinearHead(ClassifierMixin, BaseEstimator):
         y: NDArray[np.floating],
         groups: Sequence[str] | NDArray[Any] | None = None,
         start: "LinearHead | None" = None,
+        background: Background | None = None,
     ) -> "LinearHead":
         """Fit to features (n, d) and soft targets (n, C) in [0, 1]; NaN is a label not answered.
 
         A row of zeros says 'none of these'. In exclusive use it has nothing to teach and is left
         out, like one without a known label, and at least one row must have a label; else it is
         learned like a label of its own. `groups` (n,) are kept together in cross-validation. A
-        head fitted earlier, given as `start`, saves time and changes nothing else.
+        head fitted earlier, given as `start`, saves time and changes nothing else. `background`,
+        for exclusive use, joins the final fit; the choice is made by what was answered alone.
         """
         features, targets = np.asarray(X, np.float64), np.asarray(y, np.float64)
         some = _informative(targets, self.exclusive)
@@ -67,7 +70,9 @@ class LinearHead(ClassifierMixin, BaseEstimator):
         # Thousands of small products: more threads only wait for each other, many times as long
         # where the machine is busy, and would make the last digits depend on their number.
         with threadpool_limits(1, user_api="blas"):
-            self._fit_scaled((features - self.centre_) / self.scale_, targets, kept, start)
+            self._fit_scaled(
+                (features - self.centre_) / self.scale_, targets, kept, start, background
+            )
         return self
 
     def _fit_scaled(
@@ -76,6 +81,7 @@ class LinearHead(ClassifierMixin, BaseEstimator):
         targets: Floats,
         groups: NDArray[Any] | None,
         start: "LinearHead | None",
+        background: Background | None,
     ) -> None:
         self.penalty_, self.temperature_ = self.penalty or 0.0, 1.0
         if self.penalty is None:
@@ -83,9 +89,19 @@ class LinearHead(ClassifierMixin, BaseEstimator):
             self.penalty_, self.temperature_ = choose_penalty(
                 features, targets, groups, rng, exclusive=self.exclusive
             )
-        first = None if start is None else start._for_features(self.centre_, self.scale_)
+        importance = np.ones(len(features))
+        if background is not None:
+            behind = (background.features.astype(np.float64) - self.centre_) / self.scale_
+            features = np.concatenate([features, behind])
+            targets = np.concatenate([targets, background.targets])
+            importance = np.concatenate([importance, background.weights])
         fitted = fit_logistic(
-            features, targets, self.penalty_, exclusive=self.exclusive, start=first
+            features,
+            targets,
+            self.penalty_,
+            exclusive=self.exclusive,
+            start=None if start is None else start._for_features(self.centre_, self.scale_),
+            importance=importance,
         )
         self.weights_, self.bias_ = fitted.weights, fitted.bias
 

@@ -34,14 +34,18 @@ def fit_logistic(
     *,
     exclusive: bool,
     start: Logistic | None = None,
+    importance: Floats | None = None,
 ) -> Logistic:
     """The minimum of the cross-entropy plus `penalty` / 2 times the squared weights.
 
     `features` (n, d), `targets` (n, C) in [0, 1]: rows add up to 1 in exclusive use (softmax),
     else NaN says that a label is not known (independent sigmoids). The minimum is unique;
-    `start` only saves time.
+    `start` only saves time. `importance` (n,) weighs the photos, 1 where not given.
     """
-    return fit_path(features, targets, [penalty], exclusive=exclusive, start=start)[0]
+    path = fit_path(
+        features, targets, [penalty], exclusive=exclusive, start=start, importance=importance
+    )
+    return path[0]
 
 
 def fit_path(
@@ -51,15 +55,17 @@ def fit_path(
     *,
     exclusive: bool,
     start: Logistic | None = None,
+    importance: Floats | None = None,
     iterations: int = 300,
 ) -> list[Logistic]:
     """`fit_logistic` for one penalty after another, each from the one before."""
     basis = row_space(features) if features.shape[0] < features.shape[1] else None
     inner = features if basis is None else features @ basis
     at = start if basis is None or start is None else Logistic(basis.T @ start.weights, start.bias)
+    counted = np.ones(len(features)) if importance is None else importance
     found = []
     for penalty in penalties:
-        at = _minimise(inner, targets, penalty, exclusive, at, iterations)
+        at = _minimise(inner, targets, penalty, exclusive, at, counted, iterations)
         found.append(at if basis is None else Logistic(basis @ at.weights, at.bias))
     return found
 
@@ -78,9 +84,14 @@ def row_space(rows: Floats) -> Floats:
 
 def cross_entropy(values: Floats, targets: Floats, *, exclusive: bool) -> float:
     """The sum over photos and known labels of log-odds `values` (n, C) against `targets`."""
+    return float(_losses(values, targets, exclusive).sum())
+
+
+def _losses(values: Floats, targets: Floats, exclusive: bool) -> Floats:
+    """(n, C), 0 where a label is not known."""
     if exclusive:
-        return float(-(targets * log_softmax(values, axis=1)).sum())
-    return float(np.nansum(np.logaddexp(0, values) - targets * values))
+        return np.asarray(-targets * log_softmax(values, axis=1))
+    return np.nan_to_num(np.logaddexp(0, values) - targets * values)
 
 
 def _minimise(
@@ -89,11 +100,12 @@ def _minimise(
     penalty: float,
     exclusive: bool,
     start: Logistic | None,
+    importance: Floats,
     iterations: int,
 ) -> Logistic:
     """In columns scaled by the curvature, where L-BFGS needs a fraction of the steps."""
-    d, classes = features.shape[1], targets.shape[1]
-    scale = 1 / np.sqrt(_CURVATURE * (features**2).sum(axis=0) + penalty)
+    d, classes, importance = features.shape[1], targets.shape[1], importance[:, None]
+    scale = 1 / np.sqrt(_CURVATURE * (importance * features**2).sum(axis=0) + penalty)
     scaled = features * scale
     weight = np.r_[penalty * scale**2, _BIAS_PENALTY][:, None]
     known = ~np.isnan(targets)
@@ -102,9 +114,9 @@ def _minimise(
     def loss(flat: Floats) -> tuple[float, Floats]:
         parameters = flat.reshape(d + 1, classes)
         values = scaled @ parameters[:-1] + parameters[-1]
-        cost = cross_entropy(values, targets, exclusive=exclusive)
+        cost = float((importance * _losses(values, targets, exclusive)).sum())
         share = softmax(values, axis=1) if exclusive else expit(values)
-        error = np.where(known, share - filled, 0.0)
+        error = np.where(known, importance * (share - filled), 0.0)
         cost += 0.5 * float((weight * parameters**2).sum())
         gradient = np.vstack([scaled.T @ error, error.sum(axis=0)]) + weight * parameters
         return cost, gradient.ravel()

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from al_fashion.stats.audit import Progress, audit_progress, more_answers
+from al_fashion.stats.audit import Progress, audit_progress, bounds_so_far, more_answers
 from al_fashion.stats.audit_record import is_right
 from al_fashion.stats.planning import TARGET, attempt_alpha
 from al_fashion.store.audit import Outcome, decided, newest_audit, outcomes
@@ -62,6 +62,18 @@ def _status(session: Session, audit: Audit) -> dict[str, Any]:
         "waiting": sum(row.kind is not None for row in found) - len(counted),
         "disputed": sum(row.disputed for row in found),
     }
+
+
+def audit_bounds(workspace: Workspace) -> list[float]:
+    """What the newest attempt could vouch for after each counted answer."""
+    with reading(workspace.engine) as session:
+        audit = newest_audit(session)
+        if audit is None:
+            return []
+        metric = rules(session).metric
+        right = [_right(row, metric) for row in decided(outcomes(session, audit))]
+    alpha = attempt_alpha(audit.id)
+    return bounds_so_far(right[: audit_progress(right, alpha).answers], alpha)
 
 
 def _right(found: Outcome, metric: str) -> bool:

@@ -13,8 +13,16 @@ from sqlalchemy.orm import Session
 from al_fashion.data.images import read_pixels
 from al_fashion.errors import MissingPhotos
 from al_fashion.files import write_text
-from al_fashion.reports.plots import confusion_matrix, learning_curve
+from al_fashion.reports.audit import audit_bounds, audit_text
+from al_fashion.reports.numbers import write_numbers
+from al_fashion.reports.plots import (
+    bound_curve,
+    confusion_matrix,
+    learning_curve,
+    reliability_diagram,
+)
 from al_fashion.reports.status import workspace_status
+from al_fashion.stats.planning import TARGET
 from al_fashion.stats.sentences import sentences
 from al_fashion.store.database import reading
 from al_fashion.store.photos import image_paths, labels, rules
@@ -28,7 +36,10 @@ THUMBNAIL_SIDE = 160
 
 
 def write_report(workspace: Workspace, path: Path) -> None:
-    """Write the report. Raises WorkspaceError where the file cannot be written."""
+    """Write the report, and its numbers as JSON and CSV beside it.
+
+    Raises WorkspaceError where a file cannot be written.
+    """
     environment = Environment(
         loader=PackageLoader("al_fashion", "reports/templates"),
         autoescape=True,
@@ -40,9 +51,11 @@ def write_report(workspace: Workspace, path: Path) -> None:
     environment.globals["percents"] = percents
     template = environment.get_template("report.html")
     write_text(path, template.render(**_content(workspace)))
+    write_numbers(workspace, path)
 
 
 def _content(workspace: Workspace) -> dict[str, Any]:
+    status = workspace_status(workspace)
     with reading(workspace.engine) as session:
         done = rounds(session)
         names = [label.name for label in labels(session)]
@@ -50,12 +63,15 @@ def _content(workspace: Workspace) -> dict[str, Any]:
         newest: dict[str, Any] | None = evaluated[-1].evaluation if evaluated else None
         return {
             "name": workspace.folder.name,
-            "status": workspace_status(workspace),
+            "status": status,
             "rules": rules(session),
             "rounds": [(row, headline(row)) for row in done],
             "newest": newest,
             "sentences": [] if newest is None else sentences(newest),
             "curve": learning_curve([(row.labelled, headline(row)) for row in evaluated]),
+            "audit": [] if status["audit"] is None else audit_text(status["audit"]),
+            "bounds": bound_curve(audit_bounds(workspace), TARGET),
+            "reliability": reliability_diagram((newest or {}).get("reliability", [])),
             "confusion": _confusion(newest, names),
             "photos": _asked_last(session),
         }

@@ -123,6 +123,7 @@ def evaluate_predictions(
         all_looks=share_right(right, groups, 1 - attempt_alpha(look)),
         difference=_difference(right, earlier, truth, groups, metric),
         calibration_error=calibration_error(predictions.proba, truth, exclusive=exclusive),
+        reliability=_reliability(predictions.proba, truth, exclusive),
     )
 
 
@@ -137,14 +138,36 @@ def calibration_error(proba: Floats, truth: Bools, *, exclusive: bool, bins: int
 
 def _gaps(proba: Floats, truth: Bools, exclusive: bool, bins: int = 15) -> Floats:
     """(n,) what each photo adds to the calibration error, times n."""
-    if exclusive:
-        said, right = proba.max(axis=1)[:, None], top1_in_set(proba, truth)[:, None]
-    else:
-        said, right = proba, truth
+    said, right = _said_and_right(proba, truth, exclusive)
     place = np.minimum((said * bins).astype(int), bins - 1)
     off = right - said
     signs = np.sign(np.bincount(place.ravel(), weights=off.ravel(), minlength=bins))
     return np.asarray((signs[place] * off).mean(axis=1))
+
+
+def _said_and_right(proba: Floats, truth: Bools, exclusive: bool) -> tuple[Floats, Bools]:
+    """Of the most probable label (n, 1) in exclusive use, else of every label (n, C)."""
+    if exclusive:
+        return proba.max(axis=1)[:, None], top1_in_set(proba, truth)[:, None]
+    return proba, truth
+
+
+def _reliability(
+    proba: Floats, truth: Bools, exclusive: bool, bins: int = 10
+) -> list[dict[str, Any]]:
+    said, right = (each.ravel() for each in _said_and_right(proba, truth, exclusive))
+    place = np.minimum((said * bins).astype(int), bins - 1)
+    found = []
+    for number in np.unique(place):
+        rows = place == number
+        found.append(
+            {
+                "said": float(said[rows].mean()),
+                "right": float(right[rows].mean()),
+                "count": int(rows.sum()),
+            }
+        )
+    return found
 
 
 def _measures(

@@ -37,7 +37,10 @@ def _headline(evaluation: dict[str, Any]) -> str:
 def _others(evaluation: dict[str, Any]) -> list[str]:
     measures = evaluation["measures"]
     found = []
-    if evaluation["metric"] == "accuracy":
+    if evaluation["confusion"] is not None:
+        # Where a photo has one label, all of these are the headline once more.
+        measures = {k: v for k, v in measures.items() if k not in ("jaccard", "micro_f1")}
+    elif evaluation["metric"] == "accuracy":
         found.append(f"The most likely label was a right one: {_share(evaluation['top1_in_set'])}.")
     else:
         found.append(f"The whole label set was right: {_share(evaluation['exact_match'])}.")
