@@ -20,7 +20,8 @@ class Config:
     `backbone` is vgg16, a network of keras.applications or the path of a .keras file; `layers`
     are joined to the features, none leaving the choice to the backbone; `pooling` says what
     becomes of a layer's map: regions, mean or flat. `input_size` is in pixels; 0 lets the first
-    import choose by the photos' own size. `engine`, for vgg16 alone, is auto, keras or ncnn.
+    import choose by the photos' own size. `weights`, for vgg16 alone, is a fine-tuned file below
+    the workspace's folder; "" takes ImageNet's. `engine`, for vgg16 alone, is auto, keras or ncnn.
     `overlap` people at most answer each photo. A share `check_share` of the photos a labeller
     sees are checks, whose right answer an owner has given. With `show_guess` the page tells
     what the model thinks before the answer, else after it.
@@ -31,6 +32,7 @@ class Config:
     layers: tuple[str, ...] = ()
     pooling: Literal["regions", "mean", "flat"] = "regions"
     input_size: int = 0
+    weights: str = ""
     engine: Literal["auto", "keras", "ncnn"] = "auto"
     strategy: str = "usdm"
     batch: int = 20
@@ -70,6 +72,9 @@ def _checked(path: Path, values: dict[str, Any]) -> Config:
         expected = _expected(kinds[name], value)
         if expected:
             raise WorkspaceError(f"{path}: {name} = {value!r}, expected {expected}.")
+    if values.get("input_size"):
+        _check_range(path, "input_size", values, 32, 1024)
+    _check_range(path, "batch", values, 1, 100_000)
     _check_range(path, "overlap", values, 1, 25)
     _check_range(path, "check_share", values, 0.0, 0.5)
     layers = {"layers": tuple(values["layers"])} if "layers" in values else {}

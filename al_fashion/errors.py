@@ -73,5 +73,9 @@ class DownloadError(AlFashionError):
     """A download failed or did not begin in time."""
 
 
+class ModelError(AlFashionError):
+    """A model that cannot be trained as asked, or a file that is not a model of ours."""
+
+
 class AuditError(AlFashionError):
     """An audit cannot be started, claimed or verified."""

@@ -4,7 +4,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,7 +30,15 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             f"Cannot write {path}: {error.strerror}. Make room or give the right to write there."
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # where the folder is a file, there is nothing to remove either
+            partial.unlink(missing_ok=True)
+
+
+def check_writable(folder: Path) -> None:
+    """Before long work, whose result goes there: raises WorkspaceError where nothing can."""
+    with replacing(folder / ".writable"):
+        pass
+    (folder / ".writable").unlink()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -9,13 +9,19 @@ from functools import cached_property
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine, delete, make_url, select
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.orm import Session
 
 from al_fashion.config import FILE_NAME, Config, load_config
 from al_fashion.errors import WorkspaceError
 from al_fashion.store.database import open_database, writing
 from al_fashion.store.photos import check_label
-from al_fashion.store.schema import Label, Rules
+from al_fashion.store.schema import Image, Label, Rules
+
+DATABASE_NAME = "al_fashion.db"
+LOCK_NAME = ".lock"
+SECRET_KEY_NAME = "secret_key"
 
 
 @dataclass
@@ -28,13 +34,35 @@ class Workspace:
     @classmethod
     def open(cls, folder: Path) -> "Workspace":
         """Open an existing workspace. Raises WorkspaceError where there is none."""
-        return cls(folder.absolute(), load_config(folder))
+        found = cls(folder.absolute(), load_config(folder))
+        url = found.database_url
+        if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
+            raise WorkspaceError(
+                f"The database {url.database} is missing. Put it back where it was, or restore "
+                "the workspace's folder from a copy."
+            )
+        return found
 
     @cached_property
     def engine(self) -> Engine:
         """The database, its schema up to date. Raises WorkspaceError."""
-        url = self.config.database or f"sqlite:///{self.folder / 'al_fashion.db'}"
-        return open_database(url)
+        return open_database(self.database_url)
+
+    @property
+    def database_url(self) -> URL:
+        """Where the database is; an SQLite file is in the workspace, or named from there."""
+        if not self.config.database:
+            return URL.create("sqlite", database=str(self.folder / DATABASE_NAME))
+        try:
+            url = make_url(self.config.database)
+        except ArgumentError as error:
+            raise WorkspaceError(
+                f"{self.config.database!r} is not a database's URL. Use one such as "
+                "postgresql://USER@HOST/NAME."
+            ) from error
+        if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+            return url
+        return url.set(database=str(self.folder / str(url.database)))
 
     @property
     def features(self) -> Path:
@@ -55,7 +83,7 @@ class Workspace:
     @contextmanager
     def lock(self, what: str) -> Iterator[None]:
         """Let one import or round at a time work here; a killed one leaves no lock behind."""
-        guard = FileLock(self.folder / ".lock")
+        guard = FileLock(self.folder / LOCK_NAME)
         try:
             guard.acquire(timeout=0)
         except Timeout:
@@ -107,10 +135,7 @@ def create_workspace(
         raise WorkspaceError(f"Cannot write to {folder}. Choose a folder that can be written.")
     workspace = Workspace(folder.absolute(), config or Config())
     with writing(workspace.engine) as session:
-        if session.get(Rules, 1) is not None:
-            raise WorkspaceError(
-                f"The database of {folder} holds a workspace already. Use another --database."
-            )
+        _begin_anew(session, folder)
         session.add(
             Rules(
                 id=1,
@@ -124,6 +149,17 @@ def create_workspace(
         session.add_all(Label(name=name, position=place) for place, name in enumerate(names))
     workspace.config.save(workspace.folder)
     return workspace
+
+
+def _begin_anew(session: Session, folder: Path) -> None:
+    """Forget what an `init` that was killed left; refuse a database that holds photos."""
+    if session.scalars(select(Image.id).limit(1)).one_or_none() is not None:
+        raise WorkspaceError(
+            f"The database of {folder} holds a workspace already. Use another --database, or put "
+            f"its {FILE_NAME} back."
+        )
+    session.execute(delete(Label))
+    session.execute(delete(Rules))
 
 
 def check_labels(labels: Sequence[str]) -> list[str]:

@@ -86,16 +86,42 @@ def top_k(scores: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def row_chunks(features: np.ndarray, rows: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yields (positions in `rows`, their features as float32), a bounded block at a time."""
+    """Yields (positions in `rows`, their features as float32), a bounded block at a time.
+
+    A block may be a view of `features`: read it, do not write to it.
+    """
     step = max(1, CHUNK_VALUES // max(1, features.shape[1]))
     for start in range(0, len(rows), step):
         part = slice(start, min(start + step, len(rows)))
-        yield part, np.asarray(features[rows[part]], dtype=np.float32)
+        yield part, as_float32(_take(features, rows[part]))
+
+
+def _take(features: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Those rows, without a copy where they follow one another."""
+    first, last = int(rows[0]), int(rows[-1])
+    if last - first == len(rows) - 1 and (np.diff(rows) == 1).all():
+        return features[first : last + 1]
+    return features[rows]
+
+
+def as_float32(values: np.ndarray) -> np.ndarray:
+    """`values` as float32. Half precision by shifting bits, ten times as fast as NumPy's cast.
+
+    Not for infinity and NaN in half precision, which become numbers; `check` has refused them.
+    """
+    if values.dtype != np.float16 or not values.flags.c_contiguous:
+        return np.asarray(values, dtype=np.float32)
+    bits = values.view(np.int16).astype(np.int32)
+    bits <<= 13
+    bits &= np.int32(-0x70002000)  # the sign, and exponent and fraction in their new place
+    converted = bits.view(np.float32)
+    converted *= np.float32(2.0**112)  # the difference of the exponents' biases
+    return converted
 
 
 def check(pool: Pool, k: int) -> None:
     """Raises InvalidPool or NotEnoughCandidates where `k` photos cannot be selected from `pool`."""
-    _check_rows(pool)
+    used = _check_rows(pool)
     if k < 1:
         raise StrategyError(f"Cannot select {k} photos. Ask for 1 or more.")
     if k > len(pool.candidates):
@@ -103,15 +129,17 @@ def check(pool: Pool, k: int) -> None:
     _check_shapes(pool)
     if pool.proba is not None:
         _check_probabilities(pool.proba, pool.multilabel)
-    _check_finite(pool, pool.candidates)
-    _check_finite(pool, pool.labelled)
+    if pool.members is not None and not _are_probabilities(pool.members):
+        raise InvalidPool("Members hold values that are not probabilities: expected 0 to 1.")
+    _check_finite(pool.features, used)
 
 
 def _too_many(k: int, available: int) -> str:
     return f"Cannot select {k} photos: {available} candidates remain. Ask for {available} or fewer."
 
 
-def _check_rows(pool: Pool) -> None:
+def _check_rows(pool: Pool) -> np.ndarray:
+    """Which rows of the features (n,) are candidates or labelled."""
     if pool.features.ndim != 2:
         raise InvalidPool(
             f"Features of shape {pool.features.shape}: expected (photos, dimensions). Reshape them."
@@ -127,14 +155,24 @@ def _check_rows(pool: Pool) -> None:
                 f"{name} has row numbers {rows.min()} to {rows.max()}: the features have rows 0 to "
                 f"{len(pool.features) - 1}. Pass rows of these features."
             )
-        if len(np.unique(rows)) < len(rows):
-            raise InvalidPool(f"{name} holds a row number twice. Pass every row once.")
-    both = np.intersect1d(pool.candidates, pool.labelled)
+    candidates, labelled = (_marked(pool, name) for name in ("candidates", "labelled"))
+    both = np.flatnonzero(candidates & labelled)
     if both.size:
         raise InvalidPool(
             f"{len(both)} rows are both labelled and candidates, row {both[0]} first. "
             "Take labelled rows out of the candidates."
         )
+    return candidates | labelled
+
+
+def _marked(pool: Pool, name: str) -> np.ndarray:
+    """Which rows (n,) the array of that name holds, each of them once."""
+    rows: np.ndarray = getattr(pool, name)
+    marked = np.zeros(len(pool.features), dtype=bool)
+    marked[rows.astype(np.int64)] = True
+    if np.count_nonzero(marked) < len(rows):
+        raise InvalidPool(f"{name} holds a row number twice. Pass every row once.")
+    return marked
 
 
 def _check_shapes(pool: Pool) -> None:
@@ -166,36 +204,56 @@ def _check_shapes(pool: Pool) -> None:
 
 
 def _check_probabilities(proba: np.ndarray, multilabel: bool) -> None:
-    bad = np.flatnonzero(~np.isfinite(proba).all(axis=1))
-    if bad.size:
+    if not len(proba):
+        return
+    low, high = float(proba.min()), float(proba.max())
+    if not np.isfinite(low + high):
+        bad = np.flatnonzero(~np.isfinite(proba).all(axis=1))
         raise InvalidPool(
             f"Probabilities hold NaN or infinity for {len(bad)} candidates, position {bad[0]} "
             "first. Train the model again."
         )
-    if proba.min() < -1e-3 or proba.max() > 1 + 1e-3:
+    if low < -1e-3 or high > 1 + 1e-3:
         raise InvalidPool(
-            f"Probabilities range from {proba.min():.3g} to {proba.max():.3g}: expected 0 to 1. "
+            f"Probabilities range from {low:.3g} to {high:.3g}: expected 0 to 1. "
             "Pass probabilities, not logits."
         )
     if multilabel:
         return
     if proba.shape[1] < 2:
         raise InvalidPool("One class in a single-label pool: expected 2 or more. Use multilabel.")
-    if np.abs(proba.sum(axis=1, dtype=np.float64) - 1).max() > 0.01:
+    sums = proba @ np.ones(proba.shape[1], dtype=np.float32 if proba.itemsize < 8 else np.float64)
+    if np.abs(sums - 1).max() > 0.01:
         raise InvalidPool(
             "Probabilities of a single-label pool do not sum to 1. Use multilabel, or a softmax."
         )
 
 
-def _check_finite(pool: Pool, rows: np.ndarray) -> None:
-    for part, block in row_chunks(pool.features, rows):
-        with np.errstate(invalid="ignore", over="ignore"):
-            # A sum is several times cheaper than isfinite; it can only err towards looking closer.
-            if np.isfinite(block.sum()):
-                continue
-        bad = rows[part][~np.isfinite(block).all(axis=1)]
+def _are_probabilities(values: np.ndarray) -> bool:
+    low, high = values.min(initial=0.0), values.max(initial=0.0)
+    return bool(np.isfinite(low + high) and low >= -1e-3 and high <= 1 + 1e-3)
+
+
+def _check_finite(features: np.ndarray, used: np.ndarray) -> None:
+    """Looks at all rows as they lie in memory, closely only where something is not finite."""
+    step = max(1, CHUNK_VALUES // max(1, features.shape[1]))
+    for start in range(0, len(features), step):
+        part = slice(start, start + step)
+        if not used[part].any() or _all_finite(features[part]):
+            continue
+        bad = np.flatnonzero(used[part] & ~np.isfinite(features[part]).all(axis=1))
         if bad.size:
             raise InvalidPool(
-                f"The features of row {bad[0]} hold NaN or infinity: expected finite numbers. "
-                "Compute the features of that photo again."
+                f"The features of row {start + bad[0]} hold NaN or infinity: expected finite "
+                "numbers. Compute the features of that photo again."
             )
+
+
+def _all_finite(block: np.ndarray) -> bool:
+    """By the largest bit patterns of either sign, several times as fast as `isfinite`."""
+    if block.dtype not in (np.float16, np.float32):
+        return bool(np.isfinite(block).all())
+    signed, unsigned = (np.int16, np.uint16) if block.itemsize == 2 else (np.int32, np.uint32)
+    infinity = int(np.array(np.inf, block.dtype).view(signed))
+    positive, negative = block.view(signed).max(initial=0), block.view(unsigned).max(initial=0)
+    return bool(positive < infinity and negative < infinity + (1 << 8 * block.itemsize - 1))

@@ -22,6 +22,7 @@ import numpy as np
 
 from strategies.base import Pool, Selection, StrategyError, check, top_k
 from strategies.diversity import diverse_seed
+from strategies.registry import strategy
 from strategies.uncertainty import margin_scores, normalised_entropy
 
 _SCORES = {"margin": margin_scores, "entropy": normalised_entropy}
@@ -35,6 +36,12 @@ KERNEL_PHOTOS = 5000
 """Most photos of one programme: their kernel takes 100 MB."""
 
 
+@strategy(
+    "usdm",
+    "Uncertain photos, no two alike, by one programme (USDM; Yang et al., IJCV 2015).",
+    uses_uncertainty=True,
+    diverse=True,
+)
 def usdm(
     pool: Pool,
     k: int,

@@ -175,6 +175,15 @@ def test_moved_photos_stop_a_round_until_they_are_relocated(
     assert run("-w", small, "round", "-n", 3)[0] == 0
 
 
+def test_photos_that_are_gone_can_be_left_behind(tmp_path: Path, small: Path, run: Run) -> None:
+    for path in sorted((tmp_path / "photos").glob("*.png"))[:2]:
+        path.unlink()
+    assert run("-w", small, "import", "--remove-missing")[1] == "2 photos removed for good.\n"
+    photos = json.loads(run("-w", small, "status", "--json")[1])["photos"]
+    assert photos["pool"] + photos["heldout"] + photos["audit"] == 18
+    assert run("-w", small, "import", "--remove-missing")[1] == "0 photos removed for good.\n"
+
+
 @pytest.mark.usefixtures("needs_weights")
 def test_demo_prints_one_object_with_both_curves(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
@@ -202,6 +211,8 @@ def test_strategies_as_json(run: Run) -> None:
 BAD = {
     "unknown strategy": (("round", "--strategy", "margn"), 1, "margin"),
     "more than remain": (("round", "-n", "999"), 1, "Cannot queue 999 photos: 14 unlabelled"),
+    "more evaluated than remain": (("round", "--evaluate", "99"), 1, "4 unanswered remain"),
+    "labeller import": (("serve", "--labeller", "import"), 1, "Use another"),
     "no source": (("import",), 2, "SOURCE"),
     "missing source": (("import", "nowhere"), 1, "nowhere"),
     "relocate nowhere": (("import", "--relocate", "nowhere"), 2, "nowhere"),
@@ -248,6 +259,42 @@ def test_bad_input_is_one_line_and_changes_nothing(
     assert says in message and "Traceback" not in message
     assert status == 2 or len(message.splitlines()) == 1
     assert run("-w", small, "status", "--json")[1] == before
+
+
+def test_answers_name_photos_and_labellers_exactly(small: Path, run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "answers.jsonl"
+    for line, says in [
+        ('{"image": "elsewhere/0.png", "labels": []}', "No photo is called 'elsewhere/0.png'"),
+        ('{"image": "0.png", "labels": [], "labeller": " "}', "cannot be a labeller's name"),
+        ('{"image": "\\ud800", "labels": []}', "line 1: expected"),
+    ]:
+        file.write_text(line + "\n")
+        status, _, err = run("-w", small, "answers", "import", file)
+        assert status == 1 and says in err
+    file.write_text('{"image": "0.png", "labels": [], "labeller": "a \u2028b"}\n')
+    assert "cannot be a labeller's name" in run("-w", small, "answers", "import", file)[2]
+
+
+def test_a_killed_init_can_be_repeated(tmp_path: Path, run: Run) -> None:
+    folder = tmp_path / "what?x"
+    assert run("init", str(folder), "--labels", "a,b")[0] == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["what?x"]
+    (folder / "al_fashion.toml").unlink()
+    assert run("init", str(folder), "--labels", "c,d")[0] == 0
+    assert run("-w", str(folder), "status")[0] == 0
+
+
+def test_a_database_with_photos_is_never_begun_anew(small: Path, run: Run) -> None:
+    (small / "al_fashion.toml").unlink()
+    status, _, err = run("init", str(small), "--labels", "a,b")
+    assert status == 1 and "holds a workspace already" in err
+
+
+def test_a_missing_database_is_said_and_not_made(small: Path, run: Run) -> None:
+    (small / "al_fashion.db").unlink()
+    status, _, err = run("-w", str(small), "status")
+    assert status == 1 and "al_fashion.db is missing" in err
+    assert not (small / "al_fashion.db").exists()
 
 
 def test_no_workspace(tmp_path: Path, run: Run) -> None:

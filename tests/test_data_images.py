@@ -61,6 +61,18 @@ def test_sixteen_bits_are_scaled() -> None:
     assert colour(photo, 0, 0) == [127, 127, 127]
 
 
+def test_dark_sixteen_bit_photos_stay_dark() -> None:
+    values = np.full((8, 8), 200, dtype=np.uint16)
+    photo, _ = decode(encode(Pillow.fromarray(values), "PNG"), "a.png")
+    assert colour(photo, 0, 0) == [0, 0, 0]
+
+
+def test_floats_up_to_one_are_scaled() -> None:
+    values = np.full((8, 8), 0.5, dtype=np.float32)
+    photo, _ = decode(encode(Pillow.fromarray(values), "TIFF"), "a.tif")
+    assert colour(photo, 0, 0) == [127, 127, 127]
+
+
 def test_transparent_palette_lies_on_white() -> None:
     palette = Pillow.new("P", (8, 8), 0)
     palette.putpalette([0, 0, 0, 255, 0, 0])
@@ -76,10 +88,11 @@ def test_transparent_palette_lies_on_white() -> None:
         (b"", "empty file"),
         (b"<!doctype html><title>404</title>", "not an image"),
         (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "not an image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n", "not an image"),
         (png_of_claimed_size(50_000, 50_000), "too large"),
         (png_of_claimed_size(12_000, 12_000), "too large: 12000 x 12000"),
     ],
-    ids=["empty", "html", "svg", "bomb", "large"],
+    ids=["empty", "html", "svg", "eps", "bomb", "large"],
 )
 def test_what_is_no_photo_is_refused_with_the_reason(content: bytes, reason: str) -> None:
     with pytest.raises(UnreadablePhoto, match=reason):

@@ -15,6 +15,7 @@ from PIL import Image as Pillow
 from sqlalchemy import func, select
 
 from al_fashion.data import fashion_mnist
+from al_fashion.data.answers import import_answers
 from al_fashion.data.importing import ImportReport, import_photos, missing_photos, relocate
 from al_fashion.errors import SourceError, UnknownLabel, WorkspaceError
 from al_fashion.store.consensus import consensus
@@ -205,6 +206,17 @@ def test_changed_labels_supersede_and_close_queries(tmp_path: Path) -> None:
         chain = session.scalars(select(Answer.supersedes).order_by(Answer.id)).all()
         assert session.scalars(select(Query.state)).all() == ["answered"]
     assert chain == [None, 1, 2]
+
+
+def test_a_repeated_import_leaves_a_correction(tmp_path: Path) -> None:
+    workspace = make(tmp_path / "w")
+    root = tree(tmp_path / "in", 4)
+    run(workspace, root)
+    line = '{"image": "000.png", "labels": ["shirt"]}\n'
+    (tmp_path / "corrected.jsonl").write_text(line)
+    assert import_answers(workspace, tmp_path / "corrected.jsonl", "import") == 1
+    run(workspace, root)
+    assert answered(workspace)["000.png"] == [3]
 
 
 def test_truth_is_kept_back_but_for_held_out_photos(tmp_path: Path) -> None:

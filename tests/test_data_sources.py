@@ -100,6 +100,25 @@ def test_a_manifest_gives_labels_and_groups(put: Callable[..., Path], encoding: 
     assert photos[0].path == str(manifest.parent.resolve() / "photos" / "1.jpg")
 
 
+def test_a_manifest_may_be_parted_by_semicolons(put: Callable[..., Path]) -> None:
+    put("1.jpg")
+    assert read(put("list.csv", "image;labels\n1.jpg;red|shirt\n")) == {"1.jpg": ("red", "shirt")}
+
+
+def test_a_manifest_names_files_as_they_are(put: Callable[..., Path]) -> None:
+    put("robe e\u0301.jpg")
+    put(" 1.jpg")
+    manifest = put("list.csv", "image,labels\nrobe e\u0301.jpg,red\n 1.jpg,shirt\n")
+    assert read(manifest) == {"robe e\u0301.jpg": ("red",), " 1.jpg": ("shirt",)}
+
+
+def test_a_photo_named_twice_is_in_both_groups(put: Callable[..., Path]) -> None:
+    put("1.jpg")
+    manifest = put("list.csv", "image,labels,sender\n1.jpg,red,7\n1.jpg,red,8\n1.jpg,red,7\n")
+    photos, _ = read_all(manifest, group_by="sender")
+    assert [photo.group for photo in photos] == ["sender=7", "sender=8"]
+
+
 def test_columns_can_be_named_and_labels_left_unread(put: Callable[..., Path]) -> None:
     put("1.jpg")
     manifest = put("list.csv", "file,class\n1.jpg,coat\n")
@@ -115,7 +134,7 @@ def test_columns_can_be_named_and_labels_left_unread(put: Callable[..., Path]) -
         ("", "is empty"),
         ("image,labels\n", "no rows"),
         ("file,labels\n1.jpg,red\n", r"no column 'image', but 'file', 'labels'"),
-        ("image;labels\n1.jpg;red\n", r"no column 'image', but 'image;labels'"),
+        ("image labels\n1.jpg red\n", r"no column 'image', but 'image labels'"),
         ("image,labels\n1.jpg,red\n1.jpg,shirt\n", r"1 photos .* twice .* 1\.jpg"),
         ("image,labels\n1.jpg,red\n./1.jpg,\n", "twice"),
         ("image,labels\n,red\n", "1 rows .* line 2"),

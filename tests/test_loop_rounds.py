@@ -16,8 +16,10 @@ from al_fashion.errors import QueueError, WorkspaceError
 from al_fashion.loop.rounds import RoundOptions, run_round, watch_rounds
 from al_fashion.loop.simulate import answer_as_oracle, known_labels, simulate
 from al_fashion.models.cache import FeatureTable
-from al_fashion.models.heads import load_head
+from al_fashion.models.predictors import saved_head
+from al_fashion.models.saved import load_model
 from al_fashion.reports.html import write_report
+from al_fashion.reports.plots import confusion_matrix
 from al_fashion.reports.status import workspace_status
 from al_fashion.store.answers import save_answer
 from al_fashion.store.database import reading, writing
@@ -289,6 +291,11 @@ def test_the_report_shows_what_was_asked_last_however_it_was_answered(
     assert text.count("<figure>") == 6 and "oracle; usdm" in text
 
 
+def test_labels_with_signs_of_formulas_and_other_scripts_are_drawn() -> None:
+    drawn = confusion_matrix([[3, 1], [0, 2]], ["$a^{$b", "\u670d"])
+    assert "$a^{$b" in drawn and "\u670d" in drawn
+
+
 def test_none_of_these_counts_as_labelled_and_trains_nothing(known: Known) -> None:
     run_round(known.workspace, RoundOptions(batch=6, evaluated=0))
     answer_all(known, kind="none")
@@ -393,7 +400,7 @@ def test_wide_features_are_projected_for_strategies_and_not_for_predictions(
         result = run_round(wide.workspace, RoundOptions(batch=40))
         answer_all(wide)
     assert set(seen) == {16}
-    head = load_head(wide.workspace.models / "round-2.npz").head
+    head = saved_head(load_model(wide.workspace.models / "round-2.npz"))
     assert head.weights_.shape == (600, 3)
     predicted = head.predict_proba(turned).argmax(axis=1)
     truth = [known.truth[image_id] for image_id in known.table.ids]

@@ -1,13 +1,9 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from al_fashion.errors import WorkspaceError
 from al_fashion.loop.learner import Learner
-from al_fashion.models.backbones import BackboneSettings, cache_key
 from al_fashion.models.committee import bootstrap_committee
-from al_fashion.models.heads import LinearHead, load_head
+from al_fashion.models.heads import LinearHead
 from al_fashion.models.projection import fit_projection
 from al_fashion.models.propagation import propagate, spread_out
 from al_fashion.stats.metrics import calibration_error
@@ -65,40 +61,6 @@ def test_soft_label_lies_between() -> None:
     head = LinearHead().fit(features, np.array([[1, 0], [0, 0], [1, 0], [0, 0]], dtype=float))
     assert head.predict_proba(features)[0, 0] == pytest.approx(0.5, abs=0.01)
     assert head.predict_proba(features)[0, 1] < 0.2
-
-
-def test_saved_head_predicts_the_same(tmp_path: Path) -> None:
-    features, targets = blobs(3)
-    head = LinearHead(exclusive=True).fit(features, targets)
-    backbone = BackboneSettings("resnet50", 96, ("conv4_block6_out", "conv5_block3_out"), "mean")
-    head.save(tmp_path / "head.npz", ["a", "b", "c"], "key", backbone)
-    saved = load_head(tmp_path / "head.npz")
-    assert (saved.labels, saved.key, saved.backbone) == (["a", "b", "c"], "key", backbone)
-    expected = head.predict_proba(features)
-    assert saved.head.predict_proba(features) == pytest.approx(expected, abs=1e-4)
-
-
-def test_a_model_of_the_first_version_says_its_backbone_by_its_key(tmp_path: Path) -> None:
-    """Version 0.1 had VGG16 only and saved no settings."""
-    head = LinearHead(exclusive=True).fit(*blobs(3))
-    key = "vgg16-0123456789ab-48px-bicubic-block4_pool-5regions"
-    head.save(tmp_path / "head.npz", ["a", "b", "c"], key, BackboneSettings())
-    with np.load(tmp_path / "head.npz") as saved:
-        kept = {name: saved[name] for name in saved.files if name != "backbone"}
-    np.savez(tmp_path / "old.npz", **kept)
-    backbone = load_head(tmp_path / "old.npz").backbone
-    assert backbone == BackboneSettings("vgg16", 48, ("block4_pool",), "regions")
-    assert cache_key("0123456789ab", backbone) == key
-
-    np.savez(tmp_path / "odd.npz", **{**kept, "key": np.array("other")})
-    with pytest.raises(WorkspaceError, match="features 'other' are not known"):
-        load_head(tmp_path / "odd.npz")
-
-
-def test_damaged_head_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "head.npz").write_bytes(b"PK\x03\x04 not a model")
-    with pytest.raises(WorkspaceError, match="Cannot read the model"):
-        load_head(tmp_path / "head.npz")
 
 
 def test_learner_teaches_and_queries_as_modal_does() -> None:

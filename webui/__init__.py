@@ -1,5 +1,6 @@
 """The labelling page: a thin Flask application over the store."""
 
+import hashlib
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,7 +9,7 @@ from flask import Flask
 from flask_wtf.csrf import CSRFProtect
 
 from al_fashion.files import write_text
-from al_fashion.workspace import Workspace
+from al_fashion.workspace import SECRET_KEY_NAME, Workspace
 from webui.api import api
 from webui.auth import auth, require_person
 from webui.labelling import labelling
@@ -29,7 +30,8 @@ def create_app(
     """
     app = Flask(__name__)
     app.config.update(
-        SECRET_KEY=_secret_key(workspace.folder / "secret_key"),
+        SECRET_KEY=_secret_key(workspace.folder / SECRET_KEY_NAME),
+        SESSION_COOKIE_NAME=_cookie_name(workspace),
         SESSION_COOKIE_SAMESITE="Strict",
         MAX_CONTENT_LENGTH=256 * 1024,
         WTF_CSRF_TIME_LIMIT=None,
@@ -44,6 +46,11 @@ def create_app(
         app.register_blueprint(part)
     app.after_request(add_headers)
     return app
+
+
+def _cookie_name(workspace: Workspace) -> str:
+    """Cookies know no ports: two workspaces served at once must not overwrite each other's."""
+    return "al_fashion_" + hashlib.sha256(str(workspace.folder).encode()).hexdigest()[:8]
 
 
 def _secret_key(path: Path) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from al_fashion.errors import AlFashionError
-from al_fashion.store.accounts import has_owner
+from al_fashion.store.accounts import check_name, has_owner
 from al_fashion.store.database import reading
 from al_fashion.workspace import Workspace
 from webui import create_app
@@ -50,7 +50,7 @@ def serve(
         _require_owner(workspace)
     app = create_app(
         workspace,
-        labeller or getpass.getuser(),
+        check_name(labeller or getpass.getuser()),
         accounts=accounts,
         hosts={*hosts, *_own_names(host)},
     )

@@ -28,6 +28,7 @@ COMMANDS = {
     "answers": ("al_fashion.cli.answers:answers", "Take in answers from elsewhere."),
     "export": ("al_fashion.cli.answers:export", "Write the labels out."),
     "predict": ("al_fashion.cli.answers:predict", "Label photos with the newest model."),
+    "models": ("al_fashion.cli.models:models", "List, train and compare the study's models."),
     "strategies": ("al_fashion.cli.rounds:list_strategies", "List the sampling strategies."),
     "doctor": ("al_fashion.cli.doctor:doctor", "Check this machine and workspace."),
     "demo": ("al_fashion.cli.demo:demo", "Run the whole loop on Fashion-MNIST."),

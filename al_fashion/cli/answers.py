@@ -50,22 +50,35 @@ def export(folder: Path, format_: str, output: Path | None) -> None:
 
 @click.command()
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    help="A saved model; needs no workspace. Else the newest round's.",
+)
 @weights_options
 @as_json
 @click.pass_obj
 def predict(
     folder: Path,
     images: tuple[Path, ...],
+    model: Path | None,
     weights: Path | None,
     weights_unverified: bool,
     as_json: bool,
 ) -> None:
-    """Label photos with the newest model."""
-    from al_fashion.loop.features import FeatureOptions
-    from al_fashion.loop.predict import predict_files
+    """Label photos with the newest round's model, or with a saved one."""
+    from al_fashion.loop.features import FeatureOptions, own_weights
+    from al_fashion.loop.predict import newest_model, predict_files
 
     options = FeatureOptions(weights, not weights_unverified)
-    predictions = predict_files(Workspace.open(folder), images, options)
+    if model is None:
+        workspace = Workspace.open(folder)
+        options = own_weights(workspace, options)
+        predictions = predict_files(
+            newest_model(workspace), images, options, workspace.config.engine
+        )
+    else:
+        predictions = predict_files(model, images, options)
     if as_json:
         print_json({"predictions": predictions})
         return

@@ -92,6 +92,11 @@ def _checked_backbone(name: str) -> tuple[str, int]:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Find photos that were moved, by content, below this folder.",
 )
+@click.option(
+    "--remove-missing",
+    is_flag=True,
+    help="Remove for good, answers included, the photos that are nowhere to be found.",
+)
 @click.pass_obj
 def import_(
     folder: Path,
@@ -104,13 +109,17 @@ def import_(
     labels_as: str,
     limit: int | None,
     relocate: Path | None,
+    remove_missing: bool,
 ) -> None:
     """Bring photos in from SOURCE: a folder, a CSV manifest, or `fashion-mnist`."""
     workspace = Workspace.open(folder)
-    if (source is None) == (relocate is None):
-        raise click.UsageError("Give either SOURCE or --relocate DIR.")
+    if (source is not None) + (relocate is not None) + remove_missing != 1:
+        raise click.UsageError("Give one of SOURCE, --relocate DIR and --remove-missing.")
     if relocate is not None:
         _relocate(workspace, relocate)
+        return
+    if remove_missing:
+        _remove_missing(workspace)
         return
     from al_fashion.data.importing import import_photos
 
@@ -127,6 +136,12 @@ def import_(
         progress=True,
     )
     click.echo(report.text())
+
+
+def _remove_missing(workspace: Workspace) -> None:
+    from al_fashion.data.removal import remove_missing
+
+    click.echo(f"{remove_missing(workspace)} photos removed for good.")
 
 
 def _relocate(workspace: Workspace, folder: Path) -> None:

@@ -10,11 +10,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from al_fashion.errors import AlFashionError, AnswerError
+from al_fashion.store.accounts import check_name
 from al_fashion.store.answers import add_answer, close_answered, newest_answer
 from al_fashion.store.consensus import consensus
 from al_fashion.store.database import reading, writing
 from al_fashion.store.labellers import labeller
 from al_fashion.store.photos import find_image, image_paths, label_ids, labels
+from al_fashion.store.schema import Labeller
 from al_fashion.types import Split
 from al_fashion.workspace import Workspace
 
@@ -56,7 +58,7 @@ def export_labels(workspace: Workspace, format_: str) -> str:
 def _take(session: Session, row: dict[str, Any], default_labeller: str, verdict: bool) -> int:
     """Add one answer unless the labeller's newest says the same; 1 if added."""
     image_id = find_image(session, row["image"])
-    who = labeller(session, row.get("labeller") or default_labeller, "import")
+    who = _labeller(session, row.get("labeller") or default_labeller)
     chosen = label_ids(session, row["labels"])
     known = newest_answer(session, image_id, who.id)
     said = None if known is None or known.kind == "skip" else (known.labels, known.verdict)
@@ -78,7 +80,8 @@ def _take(session: Session, row: dict[str, Any], default_labeller: str, verdict:
 
 def _read_rows(file: Path) -> list[tuple[int, dict[str, Any]]]:
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        # Not `splitlines`, which also cuts at signs that JSON allows inside a text.
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise AnswerError(f"Cannot read {file}: {error}. Give a JSONL file in UTF-8.") from error
     return [
@@ -99,6 +102,7 @@ def _parsed(file: Path, number: int, line: str) -> dict[str, Any]:
         and isinstance(row.get("labels"), list)
         and all(isinstance(name, str) for name in row["labels"])
         and isinstance(row.get("labeller", ""), str | None)
+        and _encodable(row)
     )
     if not fits:
         raise AnswerError(
@@ -106,6 +110,23 @@ def _parsed(file: Path, number: int, line: str) -> dict[str, Any]:
             f"optionally a labeller; got {line[:80]}. Correct it."
         )
     return dict(row)
+
+
+def _labeller(session: Session, name: str) -> Labeller:
+    return (
+        labeller(session, name, "import")
+        if name == "import"
+        else labeller(session, check_name(name))
+    )
+
+
+def _encodable(row: dict[str, Any]) -> bool:
+    """Whether no half of a surrogate pair is in it, which no database stores."""
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _labelled_rows(workspace: Workspace) -> list[dict[str, Any]]:

@@ -53,15 +53,21 @@ def add_labels(
 
 
 def _add_answers(session: Session, chosen: Mapping[str, list[int]]) -> None:
-    """Add an answer where the labeller `import` did not say the same last time."""
+    """Add an answer where the source did not say the same at its last import.
+
+    What `answers import` has said since is a correction, which a repeated import must not undo.
+    """
     who = labeller(session, "import", "import").id
-    said: dict[str, list[tuple[int, list[int]]]] = defaultdict(list)
-    for image_id, answer_id, earlier in session.execute(
-        select(Answer.image_id, Answer.id, Answer.labels)
+    said: dict[str, list[list[int]]] = defaultdict(list)
+    newest: dict[str, int] = {}
+    for image_id, answer_id, client_id, earlier in session.execute(
+        select(Answer.image_id, Answer.id, Answer.client_id, Answer.labels)
         .where(Answer.labeller_id == who)
         .order_by(Answer.id)
     ):
-        said[image_id].append((answer_id, earlier))
+        newest[image_id] = answer_id
+        if client_id.startswith("import:"):
+            said[image_id].append(earlier)
     shown = len(labels(session))
     rows = [
         {
@@ -71,12 +77,12 @@ def _add_answers(session: Session, chosen: Mapping[str, list[int]]) -> None:
             "kind": "labels",
             "labels": ids,
             "client_id": f"import:{image_id}:{len(said[image_id])}",
-            "supersedes": said[image_id][-1][0] if said[image_id] else None,
+            "supersedes": newest.get(image_id),
             "created_ms": now_ms(),
             "labels_shown": shown,
         }
         for image_id, ids in chosen.items()
-        if not said[image_id] or said[image_id][-1][1] != ids
+        if not said[image_id] or said[image_id][-1] != ids
     ]
     if rows:
         session.execute(insert(Answer), rows)

@@ -15,6 +15,8 @@ from al_fashion.data import fashion_mnist
 from al_fashion.errors import MissingPhotos
 
 MAX_PIXELS = 100_000_000
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM", "TGA")
+"""What is taken for a photo. Pillow would hand others, such as EPS, to programs of their own."""
 
 # Damaged photos are refused with a reason; Pillow's warnings would only add noise. Set once,
 # because `warnings.catch_warnings` must not be used by several threads.
@@ -47,7 +49,7 @@ def decode(content: bytes, path: str) -> tuple[Pillow.Image, str]:
     if not content:
         raise UnreadablePhoto("empty file")
     try:
-        photo = Pillow.open(io.BytesIO(content))
+        photo = Pillow.open(io.BytesIO(content), formats=FORMATS)
         if photo.width * photo.height > MAX_PIXELS:
             raise UnreadablePhoto(
                 f"too large: {photo.width} x {photo.height} pixels, "
@@ -68,17 +70,25 @@ def decode(content: bytes, path: str) -> tuple[Pillow.Image, str]:
 
 
 def _to_rgb(photo: Pillow.Image) -> Pillow.Image:
-    """RGB from any mode: 16-bit scaled to 8, transparency laid on white."""
+    """RGB from any mode: deeper than 8 bits scaled to 8, transparency laid on white."""
     if photo.mode.startswith("I;16") or photo.mode in ("I", "F"):
         values = np.asarray(photo, dtype=np.float64)
-        top = 65535.0 if values.max(initial=0) > 255 else 255.0
-        scaled = np.clip(values / top * 255.0, 0, 255).astype(np.uint8)
+        scaled = np.clip(values / _white(photo.mode, values) * 255.0, 0, 255).astype(np.uint8)
         return Pillow.fromarray(scaled).convert("RGB")
     if "transparency" in photo.info or photo.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
         photo = photo.convert("RGBA")
         white = Pillow.new("RGBA", photo.size, "white")
         return Pillow.alpha_composite(white, photo).convert("RGB")
     return photo.convert("RGB")
+
+
+def _white(mode: str, values: NDArray[np.float64]) -> float:
+    """The value of white: known in 16 bits, the smallest usual one that fits in 32."""
+    if mode.startswith("I;16"):
+        return 65535.0
+    usual = (1.0, 255.0, 65535.0) if mode == "F" else (255.0, 65535.0)
+    highest = values.max(initial=0)
+    return next((white for white in usual if highest <= white), highest)
 
 
 def read_verified(image_id: str, paths: Sequence[str]) -> tuple[bytes, str]:
@@ -93,10 +103,11 @@ def read_verified(image_id: str, paths: Sequence[str]) -> tuple[bytes, str]:
             continue
         if content_id(content) == image_id:
             return content, path
-    shown = paths[0] if paths else image_id
+    shown = paths[0] if paths else f"{image_id[:12]}… (another file has its name now)"
     raise MissingPhotos(
         f"The photo {shown} was moved, changed or deleted since its import. "
-        "Put it back, or find it again with `al-fashion import --relocate DIR`."
+        "Put it back, find it again with `al-fashion import --relocate DIR`, or do without it: "
+        "`al-fashion import --remove-missing`."
     )
 
 
@@ -126,7 +137,7 @@ def picture(image_id: str, paths: Sequence[str], side: int) -> tuple[bytes, str]
 
 def _small(content: bytes, path: str, side: int) -> Pillow.Image:
     """A JPEG decoded no larger than needed, which is several times faster; others whole."""
-    photo = Pillow.open(io.BytesIO(content))
+    photo = Pillow.open(io.BytesIO(content), formats=FORMATS)
     if photo.format != "JPEG" or photo.mode not in ("RGB", "L"):
         return decode(content, path)[0]
     photo.draft("RGB", (side, side))

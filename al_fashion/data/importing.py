@@ -24,7 +24,7 @@ from al_fashion.store.database import reading, writing
 from al_fashion.store.photos import check_groups, in_chunks, labels, rules
 from al_fashion.store.schema import File, Image, Removed, Rules
 from al_fashion.types import Split
-from al_fashion.workspace import Workspace
+from al_fashion.workspace import DATABASE_NAME, LOCK_NAME, SECRET_KEY_NAME, Workspace
 
 INPUT_SIZE = 224
 # Photos of at most this long side gain nothing from being blown up to 224 px.
@@ -157,10 +157,11 @@ def missing_photos(workspace: Workspace) -> list[tuple[str, str]]:
 
 def _own_paths(workspace: Workspace) -> set[Path]:
     """What lies in the workspace's folder without being a photo of the user's."""
-    names = (FILE_NAME, "al_fashion.db", "al_fashion.db-wal", "al_fashion.db-shm")
     folders = (workspace.features, workspace.models, workspace.reports, workspace.pictures)
+    names = [FILE_NAME, SECRET_KEY_NAME, LOCK_NAME, *(path.name for path in folders)]
     folder = workspace.folder.resolve()
-    return {folder / name for name in (*names, *(path.name for path in folders))}
+    database = folder.glob(f"{DATABASE_NAME}*") if os.access(folder, os.R_OK) else ()
+    return {folder / name for name in names} | set(database)
 
 
 def _part(photos: list[SourcePhoto], limit: int | None, seed: int) -> list[SourcePhoto]:

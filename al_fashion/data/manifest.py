@@ -39,21 +39,24 @@ def read_manifest(
     or gives one photo twice with different labels.
     """
     columns = [name for name in (image_column, label_column, group_by) if name is not None]
-    photos: dict[str, SourcePhoto] = {}
+    photos: dict[tuple[str, str | None], SourcePhoto] = {}
+    said: dict[str, tuple[str, ...] | None] = {}
     missing, blank, differing = [], [], []
     for line, row in _read_rows(manifest, columns, COLUMN_REMEDY):
         name = row[image_column]
-        if not name:
+        if not normalise(name):
             blank.append(f"line {line}")
             continue
-        path = os.path.normpath(manifest.parent.absolute() / name)
-        if not os.path.lexists(path):
+        path = _existing(manifest.parent.absolute(), name)
+        if path is None:
             missing.append(name)
             continue
         labels = split_labels(row[label_column]) or None if label_column else None
-        group = f"{group_by}={row[group_by]}" if group_by and row[group_by] else None
-        photo = SourcePhoto(resolve(Path(path)), labels, group)
-        if photos.setdefault(path, photo).labels != labels:
+        named = normalise(row[group_by]) if group_by else ""
+        group = f"{group_by}={named}" if named else None
+        # A photo named twice with two groups unites them.
+        photos[path, group] = SourcePhoto(resolve(Path(path)), labels, group)
+        if said.setdefault(path, labels) != labels:
             differing.append(name)
     where = f"Correct {manifest}."
     _refuse(blank, f"rows of {manifest} name no photo", where)
@@ -74,16 +77,16 @@ def read_class_map(file: Path) -> dict[str, tuple[str, ...]]:
     meaning: dict[str, tuple[str, ...]] = {}
     differing = []
     for _, row in _read_rows(file, ["folder", "labels"], "Name its columns so."):
-        labels = split_labels(row["labels"])
-        if meaning.setdefault(row["folder"], labels) != labels:
-            differing.append(row["folder"])
+        folder, labels = normalise(row["folder"]), split_labels(row["labels"])
+        if meaning.setdefault(folder, labels) != labels:
+            differing.append(folder)
     _refuse(differing, f"names are in {file} twice with different labels", f"Correct {file}.")
     return meaning
 
 
 def split_labels(cell: str) -> tuple[str, ...]:
     """The labels of a cell, sorted, each once; none where it is blank."""
-    return tuple(sorted({part.strip() for part in cell.split("|")} - {""}))
+    return tuple(sorted({normalise(part) for part in cell.split("|")} - {""}))
 
 
 def normalise(name: str) -> str:
@@ -96,6 +99,15 @@ def resolve(path: Path) -> str:
     if os.path.exists(path):  # noqa: PTH110 -- never raises, where Path.exists may
         return str(path.resolve())
     return str(path.parent.resolve() / path.name)
+
+
+def _existing(folder: Path, name: str) -> str | None:
+    """The path of a file named in a cell: exactly so, else without blanks around, composed."""
+    for form in (name, normalise(name)):
+        path = os.path.normpath(folder / form)
+        if os.path.lexists(path):
+            return path
+    return None
 
 
 def examples(names: Sequence[str]) -> str:
@@ -111,10 +123,13 @@ def _refuse(names: Sequence[str], what: str, remedy: str) -> None:
 
 
 def _read_rows(path: Path, columns: Sequence[str], remedy: str) -> list[tuple[int, dict[str, str]]]:
-    """(line, cells by column) of a CSV that has these columns; cells trimmed and normalised."""
+    """(line, cells by column) of a CSV that has these columns, parted by commas or semicolons."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = csv.reader(file)
+            first = file.readline()
+            file.seek(0)
+            # Spreadsheets of many countries write semicolons, the comma being their decimal sign.
+            lines = csv.reader(file, delimiter=";" if first.count(";") > first.count(",") else ",")
             header = [normalise(name) for name in next(lines, [])]
             cells = [(lines.line_num, row) for row in lines if any(row)]
     except OSError as error:
@@ -135,4 +150,4 @@ def _read_rows(path: Path, columns: Sequence[str], remedy: str) -> list[tuple[in
 
 
 def _cell(row: Sequence[str], place: int) -> str:
-    return normalise(row[place]) if place < len(row) else ""
+    return row[place] if place < len(row) else ""

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from al_fashion.data import fashion_mnist
 from al_fashion.data.images import content_id
+from al_fashion.data.importing import missing_photos
 from al_fashion.data.pictures import forget_pictures
 from al_fashion.errors import AnswerError, WorkspaceError
 from al_fashion.models.cache import forget_features
@@ -44,6 +45,17 @@ def remove_photo(workspace: Workspace, image_id: str) -> None:
             forget_features(folder, image_id)
         with writing(workspace.engine) as session:
             _delete_rows(session, image_id)
+
+
+def remove_missing(workspace: Workspace) -> int:
+    """Remove for good every photo that is at none of its places any more; returns how many.
+
+    Raises as `remove_photo` does.
+    """
+    missing = missing_photos(workspace)
+    for image_id, _ in missing:
+        remove_photo(workspace, image_id)
+    return len(missing)
 
 
 def _delete_file(path: str, image_id: str) -> None:

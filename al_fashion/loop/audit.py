@@ -13,7 +13,8 @@ from al_fashion.errors import AuditError
 from al_fashion.files import file_hash
 from al_fashion.loop.features import FeatureOptions, features_of
 from al_fashion.loop.predict import newest_model
-from al_fashion.models.heads import load_head
+from al_fashion.models.predictors import saved_head
+from al_fashion.models.saved import load_model
 from al_fashion.stats.audit import check_possible
 from al_fashion.stats.audit_record import make_record
 from al_fashion.stats.planning import MOST_ANSWERS, attempt_alpha
@@ -64,16 +65,17 @@ def start_audit(workspace: Workspace, options: AuditOptions) -> None:
             ids_of_labels = {label.name: label.id for label in labels(session)}
         path = _model_file(workspace, options.round)
         frozen = file_hash(path)
-        saved = load_head(path)
+        saved = load_model(path)
+        head = saved_head(saved)
         table, key = features_of(workspace, [image_id for image_id, _ in drawn], options.features)
-        if key != saved.key:
+        if key != saved.features:
             raise AuditError(
-                f"The model learned from features {saved.key}, this workspace now has {key}. "
+                f"The model learned from features {saved.features}, this workspace now has {key}. "
                 "Train a model on them with `al-fashion round`, and audit that."
             )
         features = np.asarray(table.features[table.rows([image_id for image_id, _ in drawn])])
         columns = np.array([ids_of_labels[name] for name in saved.labels])
-        predicted, top = saved.head.predict(features), saved.head.predict_proba(features).argmax(1)
+        predicted, top = head.predict(features), head.predict_proba(features).argmax(1)
         photos = [
             DrawnPhoto(image_id, group, columns[row].tolist(), int(columns[best]))
             for (image_id, group), row, best in zip(drawn, predicted, top, strict=True)

@@ -26,8 +26,10 @@ def run_demo(
     Raises WorkspaceError where `folder` is somebody's own workspace.
     """
     _clear(folder)
-    workspace = create_workspace(folder, CLASSES, exclusive=True, seed=seed)
+    # The mark first: a demonstration that was killed can be started again.
+    folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / _MARK, "Made by `al-fashion demo`, which may replace it.\n")
+    workspace = create_workspace(folder, CLASSES, exclusive=True, seed=seed)
     import_photos(
         workspace, "fashion-mnist", labels_as="truth", limit=PHOTOS, progress=options.progress
     )

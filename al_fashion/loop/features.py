@@ -1,7 +1,7 @@
 """The features a round works on: those in the cache, the others computed first."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,7 @@ def features_of(
 
     Raises WeightsError, MissingPhotos and WorkspaceError.
     """
-    backbone = configured_backbone(workspace.config, options)
+    backbone = configured_backbone(workspace.config, own_weights(workspace, options))
     cache = FeatureCache(workspace.features / backbone.key)
     with reading(workspace.engine) as session:
         paths = image_paths(session, ids)
@@ -49,6 +49,18 @@ def features_of(
         progress=options.progress,
     )
     return cache.open(), backbone.key
+
+
+def own_weights(workspace: Workspace, options: FeatureOptions) -> FeatureOptions:
+    """The options with the workspace's own fine-tuned weights, where no others are given.
+
+    They are not ImageNet's, which is why they are not checked against these.
+    """
+    if options.weights is not None or not workspace.config.weights:
+        return options
+    return replace(
+        options, weights=workspace.folder / workspace.config.weights, verify_weights=False
+    )
 
 
 def configured_backbone(config: Config, options: FeatureOptions) -> PlannedBackbone:

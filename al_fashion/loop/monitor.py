@@ -15,7 +15,8 @@ from al_fashion.files import replacing
 from al_fashion.loop.features import FeatureOptions, features_of
 from al_fashion.loop.predict import newest_model
 from al_fashion.loop.step import predictions_of
-from al_fashion.models.heads import load_head
+from al_fashion.models.predictors import saved_head
+from al_fashion.models.saved import load_model
 from al_fashion.stats.metrics import Predictions, is_right
 from al_fashion.stats.monitor import (
     difference_estimate,
@@ -158,14 +159,14 @@ def _heldout(workspace: Workspace, path: Path, options: FeatureOptions) -> Inter
 def _say(
     workspace: Workspace, path: Path, ids: Sequence[str], options: FeatureOptions
 ) -> Predictions:
-    saved = load_head(path)
+    saved = load_model(path)
     table, key = features_of(workspace, ids, options)
-    if key != saved.key:
+    if key != saved.features:
         raise WorkspaceError(
-            f"The model learned from features {saved.key}, this workspace now has {key}. Train "
-            "one on them with `al-fashion round`."
+            f"The model learned from features {saved.features}, this workspace now has {key}. "
+            "Train one on them with `al-fashion round`."
         )
-    return predictions_of(saved.head, np.asarray(table.features[table.rows(ids)]))
+    return predictions_of(saved_head(saved), np.asarray(table.features[table.rows(ids)]))
 
 
 def _file(workspace: Workspace) -> Path:

@@ -1,4 +1,4 @@
-"""Labels for photos by the newest model."""
+"""Labels for photos by a saved model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from al_fashion.data.images import UnreadablePhoto, decode
 from al_fashion.errors import SourceError, WorkspaceError
 from al_fashion.loop.features import FeatureOptions, features_of_pixels
-from al_fashion.models.heads import load_head
+from al_fashion.models.engines import Engine
+from al_fashion.models.predictors import predictor
+from al_fashion.models.saved import load_model
 from al_fashion.workspace import Workspace
 
 
@@ -27,23 +29,22 @@ def newest_model(workspace: Workspace) -> Path:
 
 
 def predict_files(
-    workspace: Workspace, paths: Sequence[Path], options: FeatureOptions
+    model_file: Path, paths: Sequence[Path], options: FeatureOptions, engine: Engine = "auto"
 ) -> list[dict[str, Any]]:
-    """For each photo: image, labels, and each label's probability.
+    """For each photo: image, labels, and each label's probability; needs no workspace.
 
-    Raises SourceError for a file that is not a photo, WorkspaceError without a model.
+    Raises SourceError for a file that is not a photo, ModelError for one that is not a model.
     """
-    model = load_head(newest_model(workspace))
-    head, names = model.head, model.labels
+    model = load_model(model_file)
+    predict = predictor(model)
     photos = [_pixels(path) for path in paths]
-    engine = workspace.config.engine
-    features = features_of_pixels(photos, model.backbone, model.key, options, engine)
-    proba, chosen = head.predict_proba(features), head.predict(features)
+    features = features_of_pixels(photos, model.backbone, model.features, options, engine)
+    proba, chosen = predict(features)
     return [
         {
             "image": str(path),
-            "labels": [name for name, on in zip(names, row, strict=True) if on],
-            "probabilities": dict(zip(names, map(float, shares), strict=True)),
+            "labels": [name for name, on in zip(model.labels, row, strict=True) if on],
+            "probabilities": dict(zip(model.labels, map(float, shares), strict=True)),
         }
         for path, row, shares in zip(paths, chosen, proba, strict=True)
     ]

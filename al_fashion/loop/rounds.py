@@ -8,29 +8,30 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 import strategies
-from al_fashion.errors import QueueError, WorkspaceError
+from al_fashion.errors import ModelError, QueueError
 from al_fashion.loop.features import FeatureOptions, features_of, settings_of
 from al_fashion.loop.learner import Learner
 from al_fashion.loop.step import (
     MIN_EVALUATED,
     RoundData,
+    earlier_model,
     evaluate,
     head_of,
-    predictions_of,
     projected,
     round_generator,
     select,
     train,
 )
 from al_fashion.models.cache import FeatureTable
-from al_fashion.models.heads import LinearHead, load_head
-from al_fashion.stats.metrics import Earlier
+from al_fashion.models.heads import LinearHead
+from al_fashion.models.predictors import head_model, saved_head
+from al_fashion.models.saved import load_model, save_model, training_set_digest
 from al_fashion.stats.sentences import sentences
 from al_fashion.store.audit import claimed_audit
 from al_fashion.store.ceiling import labeller_measures
 from al_fashion.store.consensus import Consensus, consensus
 from al_fashion.store.database import reading, writing
-from al_fashion.store.photos import labels, rules
+from al_fashion.store.photos import count_photos, labels, rules
 from al_fashion.store.queue import queue_counts, settle_skipped
 from al_fashion.store.rounds import (
     candidates,
@@ -88,10 +89,12 @@ def run_round(workspace: Workspace, options: RoundOptions) -> RoundResult:
         started = time.perf_counter()
         plan = _plan(workspace, options)
         table, key = features_of(workspace, _photos(plan), options.features)
-        data = projected(_round_data(plan, table), plan.seed)
+        whole = _round_data(plan, table)
+        data = projected(whole, plan.seed)
         before = _previous_head(workspace, plan, key)
         learner = train(data, before)
-        evaluation = evaluate(learner, data, plan.look, _earlier(before, data, plan, table))
+        earlier = earlier_model(before, plan.number - 1, whole)
+        evaluation = evaluate(learner, data, plan.look, earlier)
         if evaluation is not None:
             evaluation = replace(evaluation, measures={**evaluation.measures, **plan.people})
         rng = round_generator(plan.seed, plan.number)
@@ -122,13 +125,21 @@ def watch_rounds(
         if _open_queries(workspace):
             time.sleep(every)
             continue
-        with reading(workspace.engine) as session:
-            remaining = len(candidates(session))
-        batch = None if options.batch is None else min(options.batch, remaining)
-        result = run_round(workspace, replace(options, batch=batch))
+        result = run_round(workspace, _within_reach(workspace, options))
         yield result
         if not result.queued:
             return
+
+
+def _within_reach(workspace: Workspace, options: RoundOptions) -> RoundOptions:
+    """The options, asking for no more photos than remain."""
+    with reading(workspace.engine) as session:
+        remaining, heldout = len(candidates(session)), len(unanswered_heldout(session))
+    return replace(
+        options,
+        batch=None if options.batch is None else min(options.batch, remaining),
+        evaluated=None if options.evaluated is None else min(options.evaluated, heldout),
+    )
 
 
 def _is_claimed(workspace: Workspace) -> bool:
@@ -156,7 +167,7 @@ def _plan(workspace: Workspace, options: RoundOptions) -> _Plan:
         remaining = candidates(session)
         heldout = consensus(session, "heldout")
         pool = consensus(session, "pool")
-        if not (remaining or pool.ids or heldout.ids):
+        if not any(count_photos(session)[split] for split in ("pool", "labelled", "heldout")):
             raise QueueError(
                 "The workspace has no photos. Bring some in with `al-fashion import SOURCE`."
             )
@@ -188,14 +199,24 @@ def _batch(asked: int | None, default: int, remaining: int) -> int:
 
 
 def _to_evaluate(session: Session, asked: int | None, answered: int) -> list[str]:
-    """The next held-out photos to ask about; at first enough for a first accuracy."""
+    """The next held-out photos to ask about; at first enough for a first accuracy.
+
+    Asking for more than remain is refused, unless none do.
+    """
+    remaining = unanswered_heldout(session)
+    if asked is not None and asked > len(remaining) > 0:
+        raise QueueError(
+            f"Cannot queue {asked} held-out photos: {len(remaining)} unanswered remain. "
+            f"Use --evaluate {len(remaining)} or fewer."
+        )
     wanted = max(EVALUATED_A_ROUND, MIN_EVALUATED - answered) if asked is None else asked
-    return unanswered_heldout(session)[:wanted]
+    return remaining[:wanted]
 
 
 def _photos(plan: _Plan) -> list[str]:
     """The photos a round needs features of, in a fixed order."""
-    return sorted([*plan.candidates, *plan.pool.ids, *plan.heldout.ids])
+    # Those about to be evaluated too, so that the next round finds everything computed.
+    return sorted([*plan.candidates, *plan.pool.ids, *plan.heldout.ids, *plan.to_evaluate])
 
 
 def _round_data(plan: _Plan, table: FeatureTable) -> RoundData:
@@ -222,20 +243,12 @@ def _previous_head(workspace: Workspace, plan: _Plan, key: str) -> LinearHead | 
     """The head of the round before, where it is of the same features and labels."""
     path = workspace.models / f"round-{plan.number - 1}.npz"
     try:
-        saved = load_head(path)
-    except WorkspaceError:
-        return None  # it would only have saved time
-    fits = (saved.key, saved.labels, saved.head.exclusive) == (key, plan.labels, plan.exclusive)
-    return saved.head if fits else None
-
-
-def _earlier(
-    head: LinearHead | None, data: RoundData, plan: _Plan, table: FeatureTable
-) -> Earlier | None:
-    """What the round before says of today's held-out photos."""
-    if head is None or not len(data.heldout):
-        return None
-    return Earlier(plan.number - 1, predictions_of(head, np.asarray(table.features[data.heldout])))
+        saved = load_model(path)
+        head = saved_head(saved)
+    except ModelError:
+        return None  # the first round, or a file of an older version
+    fits = (saved.features, saved.labels, head.exclusive) == (key, plan.labels, plan.exclusive)
+    return head if fits else None
 
 
 def _selected(
@@ -280,7 +293,9 @@ def _record(
     """Save the model first: a round in the database always has its model beside it."""
     if head is not None:
         path = workspace.models / f"round-{result.round}.npz"
-        head.save(path, plan.labels, key, settings_of(workspace.config))
+        digest = training_set_digest(plan.pool.ids, plan.pool.soft)
+        backbone = settings_of(workspace.config)
+        save_model(path, head_model(head, plan.labels, backbone, key, digest))
     with writing(workspace.engine) as session:
         overlap = workspace.config.overlap
         record_round(session, result, evaluation, queued, {"features": key}, overlap)

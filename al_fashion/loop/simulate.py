@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,16 +11,15 @@ from numpy.typing import NDArray
 from al_fashion.loop.features import FeatureOptions, features_of
 from al_fashion.loop.step import (
     RoundData,
+    earlier_model,
     evaluate,
     head_of,
-    predictions_of,
     projected,
     round_generator,
     select,
     train,
 )
 from al_fashion.models.cache import FeatureTable
-from al_fashion.stats.metrics import Earlier
 from al_fashion.store.answers import add_answer, close_answered
 from al_fashion.store.consensus import consensus
 from al_fashion.store.database import reading, writing
@@ -64,12 +63,12 @@ def simulate(
     """
     asked = known.table.rows(first)
     data, head, looks = known.data, None, 0
-    heldout = np.asarray(known.table.features[data.heldout])
+    whole = replace(known.data, features=known.table.features)
     for number in range(2, rounds + 2):
         started = time.perf_counter()
         data = data.with_labelled(asked, known.oracle[asked].astype(np.float64))
+        earlier = earlier_model(head, number - 1, whole)
         learner = train(data, head)
-        earlier = None if head is None else Earlier(number - 1, predictions_of(head, heldout))
         head = None if learner is None else head_of(learner, data)
         evaluation = evaluate(learner, data, looks + 1, earlier)
         looks += evaluation is not None

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +18,6 @@ from al_fashion.types import Evaluation
 # Fewer answered held-out photos than this say too little to show a number.
 MIN_EVALUATED = 30
 SEED_SET_STRATEGY = "kmeans"
-
-
-class Predictor(Protocol):
-    """A learner, or a head read from its file."""
-
-    def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.float64]: ...
-
-    def predict(self, X: NDArray[np.floating]) -> NDArray[np.bool_]: ...
 
 
 @dataclass(frozen=True)
@@ -115,12 +106,15 @@ def head_of(learner: Learner, data: RoundData) -> LinearHead:
 
 
 def evaluate(
-    learner: Learner | None, data: RoundData, look: int = 1, earlier: Earlier | None = None
+    learner: Learner | None,
+    data: RoundData,
+    look: int = 1,
+    earlier: Earlier | None = None,
 ) -> Evaluation | None:
     """The learner on the answered held-out photos; None while too few are answered.
 
-    `look` counts the evaluations on them, this one among them; `earlier` is what the round
-    before says of them.
+    `look` counts the evaluations on them, this one among them; `earlier` is what the model of
+    the round before says of them.
     """
     if learner is None or len(data.heldout) < MIN_EVALUATED:
         return None
@@ -137,7 +131,14 @@ def evaluate(
     )
 
 
-def predictions_of(model: Predictor, features: NDArray[np.float32]) -> Predictions:
+def earlier_model(head: LinearHead | None, number: int, data: RoundData) -> Earlier | None:
+    """What an earlier round's head says of the held-out photos; `data` is not yet projected."""
+    if head is None or not len(data.heldout):
+        return None
+    return Earlier(number, predictions_of(head, np.asarray(data.features[data.heldout])))
+
+
+def predictions_of(model: Learner | LinearHead, features: NDArray[np.float32]) -> Predictions:
     """What a learner or head says of features (n, d) of its own kind."""
     return Predictions(model.predict_proba(features), model.predict(features))
 

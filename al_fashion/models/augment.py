@@ -1,12 +1,16 @@
 """Altered copies of training photos, up to a target number in every class.
 
-A copy is never stored as a photo: it has no content hash, no row in the database and no query. It
-is known by its source's id, so that it stays in its source's split and group.
+A copy is never stored as a photo: it has no row in the database and no query. It is its source's
+id and a number, and always the same picture, so that its features can be cached and it stays in
+its source's split and group.
 """
 
+import hashlib
 import io
-from collections.abc import Collection, Sequence
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,36 +20,52 @@ from PIL import Image
 
 from al_fashion.files import replacing
 from al_fashion.models.engines import quiet
+from al_fashion.models.features import resize
 
 TARGET = 1000
 """Photos of every class after augmentation, as in the study."""
-_BATCH = 64
+_TOGETHER = 4
+"""Copies of a photo made at once; a part of what they look like."""
 _MARGIN = 4
 
 
 @dataclass(frozen=True)
-class Copies:
-    """Altered photos, uint8 (n, h, w, 3): row i is of class `labels[i]`, made of `sources[i]`."""
+class TrainingSet:
+    """Photos to train on, and the copies that fill their classes up.
 
-    photos: NDArray[np.uint8]
-    labels: NDArray[np.int64]
+    Row i is of class `labels[i]` and made of the photo `sources[i]`: the photo itself where
+    `numbers[i]` is 0, else its copy of that number.
+    """
+
     sources: list[str]
+    numbers: NDArray[np.int64]
+    labels: NDArray[np.int64]
+
+    @property
+    def keys(self) -> list[str]:
+        """What each row's features are cached under."""
+        return [copy_key(*row) for row in zip(self.sources, self.numbers.tolist(), strict=True)]
 
 
-def augment(
-    photos: NDArray[np.uint8],
-    labels: NDArray[np.int64],
+def copy_key(source: str, number: int) -> str:
+    """The photo's own id for number 0, else one that no photo has, in hexadecimal."""
+    if number == 0:
+        return source
+    return hashlib.sha256(f"copy {number} of {source}".encode()).hexdigest()
+
+
+def fill_classes(
     ids: Sequence[str],
+    labels: NDArray[np.int64],
     rng: np.random.Generator,
     *,
     target: int = TARGET,
     evaluated: Collection[str] = (),
-) -> Copies:
-    """Copies of training photos, uint8 RGB (n, h, w, 3), that fill every class up to `target`.
+) -> TrainingSet:
+    """The training photos and as many copies as fill every class up to `target`.
 
-    Rotation, shift, zoom, horizontal flip and brightness by Keras's layers. Every source of a
-    class is used equally often, give or take one; a class that has `target` already gets none.
-    Raises ValueError where one of `ids` is among the `evaluated`.
+    Every source of a class is used equally often, give or take one; a class that has `target`
+    already gets none. Raises ValueError where one of `ids` is among the `evaluated`.
     """
     crossing = sorted(set(ids) & set(evaluated))
     if crossing:
@@ -53,30 +73,76 @@ def augment(
             f"{len(crossing)} photos are both for training and for evaluation, the first "
             f"{crossing[0]}. Augment after the split, the training photos only."
         )
-    rows = np.concatenate(
-        [_sources(np.flatnonzero(labels == label), target, rng) for label in np.unique(labels)]
-        or [np.zeros(0, dtype=np.int64)]
-    )
-    altered = np.empty((len(rows), *photos.shape[1:]), dtype=np.uint8)
-    if len(rows):
-        layers = _layers(int(rng.integers(2**31)))
-        for start in range(0, len(rows), _BATCH):
-            altered[start : start + _BATCH] = _alter(layers, photos[rows[start : start + _BATCH]])
-    return Copies(altered, labels[rows], [ids[row] for row in rows])
+    rows, numbers = [np.arange(len(ids))], [np.zeros(len(ids), dtype=np.int64)]
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        missing = max(target - len(members), 0)
+        rounds = -(-missing // len(members))
+        chosen = [rng.permutation(members) for _ in range(rounds)]
+        rows.append(np.concatenate([members[:0], *chosen])[:missing])
+        numbers.append(np.repeat(np.arange(1, rounds + 1), len(members))[:missing])
+    order = np.concatenate(rows)
+    return TrainingSet([ids[row] for row in order], np.concatenate(numbers), labels[order])
 
 
-def _sources(rows: NDArray[np.int64], target: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """The source of each copy: rounds through the class, each in a random order."""
-    missing = max(target - len(rows), 0)
-    rounds = [rng.permutation(rows) for _ in range(-(-missing // len(rows)))]
-    return np.concatenate([np.zeros(0, dtype=np.int64), *rounds])[:missing]
+class CopyReader:
+    """Gives the pixels behind the keys of training sets, uint8 (size, size, 3), to any thread.
+
+    `read` gives those of a photo, uint8 RGB (h, w, 3), by its id. Keys of no training set are
+    taken for photos.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[str], NDArray[np.uint8]],
+        size: int,
+        sets: Sequence[TrainingSet],
+    ) -> None:
+        self._read, self._size = read, size
+        self._copies: Mapping[str, tuple[str, int]] = {
+            key: (source, number)
+            for rows in sets
+            for key, source, number in zip(
+                rows.keys, rows.sources, rows.numbers.tolist(), strict=True
+            )
+            if number
+        }
+        if self._copies:
+            _keras_layers()  # loaded here, since not every thread may silence its loading
+        self._lock = threading.Lock()
+        self._together = lru_cache(maxsize=8)(self._make)
+
+    def __call__(self, key: str) -> NDArray[np.uint8]:
+        if key not in self._copies:
+            return resize(self._read(key), self._size)
+        source, number = self._copies[key]
+        part, place = divmod(number - 1, _TOGETHER)
+        with self._lock:  # else two threads would make the same copies
+            return self._together(source, part)[place]
+
+    def in_order(self) -> list[str]:
+        """The keys of all copies, those made together beside each other."""
+        return sorted(self._copies, key=self._copies.__getitem__)
+
+    def _make(self, source: str, part: int) -> NDArray[np.uint8]:
+        return altered(resize(self._read(source), self._size), source, part)
+
+
+def altered(photo: NDArray[np.uint8], source: str, part: int) -> NDArray[np.uint8]:
+    """Four copies of a photo, uint8 (4, h, w, 3), always the same for a source and a part.
+
+    Rotation, shift, zoom, horizontal flip and brightness by Keras's layers.
+    """
+    seed = int(hashlib.sha256(f"{source} {part}".encode()).hexdigest()[:7], 16)
+    values: Any = np.repeat(photo[None], _TOGETHER, axis=0).astype(np.float32)
+    for layer in _layers(seed):
+        values = layer(values, training=True)
+    return np.asarray(np.asarray(values).round().clip(0, 255), dtype=np.uint8)
 
 
 def _layers(seed: int) -> list[Any]:
     """Changes that leave a garment what it is: no vertical flip, no colour, no large crop."""
-    with quiet():
-        from keras import layers
-
+    layers = _keras_layers()
     return [
         layers.RandomFlip("horizontal", seed=seed),
         layers.RandomRotation(0.04, fill_mode="nearest", seed=seed + 1),
@@ -86,37 +152,42 @@ def _layers(seed: int) -> list[Any]:
     ]
 
 
-def _alter(layers: Sequence[Any], photos: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    values: Any = photos.astype(np.float32)
-    for layer in layers:
-        values = layer(values, training=True)
-    altered: NDArray[np.uint8] = np.asarray(values).round().clip(0, 255).astype(np.uint8)
-    return altered
+@cache
+def _keras_layers() -> Any:
+    with quiet():
+        from keras import layers
+
+    return layers
 
 
 def save_contact_sheet(
     path: Path,
-    photos: NDArray[np.uint8],
-    ids: Sequence[str],
-    copies: Copies,
+    rows: TrainingSet,
+    pixels: Callable[[str], NDArray[np.uint8]],
     *,
-    rows: int = 8,
-    columns: int = 6,
+    down: int = 8,
+    across: int = 6,
 ) -> None:
     """A PNG with a source and some of its copies in each row, sources spread over all copies.
 
-    Raises WorkspaceError where it cannot be written.
+    `pixels` gives those behind a key, all of one size. Raises WorkspaceError where the file
+    cannot be written.
     """
-    sources = list(dict.fromkeys(copies.sources))
-    shown = sources[:: max(1, len(sources) // rows)][:rows]
-    height, width = (side + _MARGIN for side in photos.shape[1:3])
-    sheet = Image.new("RGB", (columns * width, max(len(shown), 1) * height), "white")
-    row_of = {image_id: row for row, image_id in enumerate(ids)}
-    for down, source in enumerate(shown):
-        made = [row for row, of in enumerate(copies.sources) if of == source][: columns - 1]
-        pictures = [photos[row_of[source]], *copies.photos[made]]
-        for across, picture in enumerate(pictures):
-            sheet.paste(Image.fromarray(picture), (across * width, down * height))
+    made: dict[str, list[int]] = {}
+    for source, number in zip(rows.sources, rows.numbers.tolist(), strict=True):
+        if number:
+            made.setdefault(source, []).append(number)
+    shown = list(made)[:: max(1, len(made) // down)][:down]
+    pictures = [
+        [pixels(copy_key(source, number)) for number in [0, *made[source]][:across]]
+        for source in shown
+    ]
+    height, width = (side + _MARGIN for side in pictures[0][0].shape[:2]) if pictures else (1, 1)
+    widest = max(map(len, pictures), default=1)
+    sheet = Image.new("RGB", (widest * width, max(len(shown), 1) * height), "white")
+    for y, line in enumerate(pictures):
+        for x, picture in enumerate(line):
+            sheet.paste(Image.fromarray(picture), (x * width, y * height))
     content = io.BytesIO()
     sheet.save(content, "PNG")
     with replacing(path) as file:

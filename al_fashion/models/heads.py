@@ -4,14 +4,8 @@ Logistic regression with soft targets and an L2 penalty: independent sigmoids wh
 have several labels, softmax where labels exclude each other.
 """
 
-import io
-import json
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +13,6 @@ from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from threadpoolctl import threadpool_limits
 
-from al_fashion.errors import WorkspaceError
-from al_fashion.files import replacing
-from al_fashion.models.backbones import BackboneSettings
 from al_fashion.models.logistic import Floats, Logistic, fit_logistic
 from al_fashion.models.projection import Projection
 from al_fashion.models.propagation import Background
@@ -170,50 +161,9 @@ class LinearHead(ClassifierMixin, BaseEstimator):
         self.weights_ = state["weights"].astype(np.float64)
         self.bias_, self.centre_ = state["bias"], state["centre"]
         self.scale_ = float(state["scale"])
-        # Models of version 0.1 have none.
-        self.temperature_ = float(state["temperature"]) if "temperature" in state else 1.0
+        self.temperature_ = float(state["temperature"])
         self.classes_ = np.arange(len(self.bias_) - (not self.exclusive))
         return self
-
-    def save(self, path: Path, labels: list[str], key: str, backbone: BackboneSettings) -> None:
-        """Write the head as an .npz file, with its labels, its features' key and their backbone."""
-        content = io.BytesIO()
-        np.savez(
-            content,
-            allow_pickle=False,
-            **self.state(),
-            exclusive=self.exclusive,
-            labels=np.array(labels),
-            key=key,
-            backbone=json.dumps(asdict(backbone)),
-        )
-        with replacing(path) as file:
-            file.write(content.getvalue())
-
-
-@dataclass(frozen=True)
-class SavedHead:
-    """A head with its labels, the key of the features it was fitted to, and their backbone."""
-
-    head: LinearHead
-    labels: list[str]
-    key: str
-    backbone: BackboneSettings
-
-
-def load_head(path: Path) -> SavedHead:
-    """Read what `save` wrote. Raises WorkspaceError."""
-    try:
-        with np.load(path, allow_pickle=False) as saved:
-            head = LinearHead(exclusive=bool(saved["exclusive"])).restore(saved)
-            names = [str(name) for name in saved["labels"]]
-            key = str(saved["key"])
-            known = json.loads(str(saved["backbone"])) if "backbone" in saved else None
-            return SavedHead(head, names, key, _backbone(known, key))
-    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
-        raise WorkspaceError(
-            f"Cannot read the model {path}: {error}. Train it anew with `al-fashion round`."
-        ) from error
 
 
 def _informative(targets: Floats, exclusive: bool) -> NDArray[np.bool_]:
@@ -232,13 +182,3 @@ def _prepared(targets: Floats, exclusive: bool) -> Floats:
     # As long as a label is not answered, it may be the one that the photo has.
     none[np.isnan(targets).any(axis=1) & (none > 0)] = np.nan
     return np.column_stack([targets, none])
-
-
-def _backbone(saved: dict[str, Any] | None, key: str) -> BackboneSettings:
-    """The settings saved; of a model of version 0.1, which had VGG16 only, those in its key."""
-    if saved is not None:
-        return BackboneSettings(**{**saved, "layers": tuple(saved["layers"])})
-    found = re.fullmatch(r"vgg16-\w+-(\d+)px-bicubic-(\w+)-5regions", key)
-    if found is None:
-        raise ValueError(f"its features {key!r} are not known")
-    return BackboneSettings("vgg16", int(found[1]), (found[2],))

@@ -1,4 +1,4 @@
-"""Any backbone, known by its key before it is built: VGG16, another of Keras's, or an own file."""
+"""Any backbone, known by its key before it is built: VGG16, another of Keras's, an own one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from al_fashion.models import keras_backbones
 from al_fashion.models.backbones import Backbone, BackboneSettings, cache_key, vgg16
 from al_fashion.models.engines import Engine
 from al_fashion.models.weights import find_weights
+from al_fashion.models.zoo import pixels_backbone
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ def plan_backbone(
         found = find_weights(weights, verify=verify)
         key = cache_key(found.digest, settings)
         return PlannedBackbone(settings, key, lambda: vgg16(found, settings, engine))
+    if settings.name == "pixels":
+        pixels = pixels_backbone(settings.size)
+        return PlannedBackbone(settings, pixels.key, lambda: pixels)
     key = keras_backbones.keras_key(settings, weights)
     return PlannedBackbone(settings, key, lambda: keras_backbones.keras_backbone(settings, weights))
 

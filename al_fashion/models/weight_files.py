@@ -12,6 +12,8 @@ from al_fashion.errors import WeightsError
 Convolution = tuple[np.ndarray, np.ndarray]
 """A kernel, (height, width, inputs, outputs), and a bias, (outputs,)."""
 
+_CONVOLUTIONS = {13: "vgg16", 53: "resnet50"}
+
 
 def read_convolutions(path: Path) -> list[Convolution]:
     """Return every convolution of a `.h5`, `.npz` or `.onnx` file, first layer first.
@@ -36,6 +38,17 @@ def read_convolutions(path: Path) -> list[Convolution]:
             f"Cannot read weights from {path}: {reason}. The file is damaged or not readable: "
             "give another, or fetch it again."
         ) from error
+
+
+def network_of(path: Path) -> str:
+    """`vgg16` or `resnet50`, by a file's number of convolutions. Raises WeightsError."""
+    count = len(read_convolutions(path))
+    if count not in _CONVOLUTIONS:
+        raise WeightsError(
+            f"{path} has {count} convolutions: VGG16 has 13, ResNet50 has 53. "
+            "Give the weights of one of these."
+        )
+    return _CONVOLUTIONS[count]
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

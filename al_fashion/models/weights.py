@@ -4,6 +4,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -83,9 +84,16 @@ def load_weights(path: Path, *, source: str, verify: bool = True) -> Weights:
     digests = {name: tensor_digest(tensor) for name, tensor in tensors.items()}
     if verify:
         _verify(digests, path)
-    return Weights(
-        source, tensors, hashlib.sha256("".join(digests.values()).encode()).hexdigest()[:12]
-    )
+    return Weights(source, tensors, _joint_digest(digests))
+
+
+def weights_digest(tensors: Mapping[str, np.ndarray]) -> str:
+    """What tells one set of VGG16's 26 tensors from another, 12 hexadecimal digits."""
+    return _joint_digest({name: tensor_digest(tensors[name]) for name in SHAPES})
+
+
+def _joint_digest(digests: Mapping[str, str]) -> str:
+    return hashlib.sha256("".join(digests.values()).encode()).hexdigest()[:12]
 
 
 def tensor_digest(tensor: np.ndarray) -> str:

@@ -4,8 +4,11 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 
 def learning_curve(rounds: Sequence[tuple[int, dict[str, Any] | None]]) -> str | None:
@@ -66,10 +69,15 @@ def bound_curve(bounds: Sequence[float], target: float) -> str | None:
 
 def confusion_matrix(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> str:
     """Photos by right label (rows) and predicted label (columns)."""
-    values = np.asarray(counts)
     side = max(4.0, 0.55 * len(labels) + 1.5)
     figure = Figure(figsize=(side, side), layout="constrained")
-    axes = figure.subplots()
+    draw_confusion(figure.subplots(), counts, labels)
+    return _svg(figure)
+
+
+def draw_confusion(axes: Axes, counts: Sequence[Sequence[int]], labels: Sequence[str]) -> None:
+    """One confusion matrix, shaded by its rows' shares."""
+    values = np.asarray(counts)
     shares = values / np.maximum(values.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(*values.shape):
@@ -79,10 +87,14 @@ def confusion_matrix(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> 
     axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
     axes.set_yticks(range(len(labels)), labels)
     axes.set(xlabel="predicted", ylabel="right")
-    return _svg(figure)
 
 
 def _svg(figure: Figure) -> str:
     text = io.StringIO()
-    figure.savefig(text, format="svg")
+    # Text stays text, in the browser's fonts, which know more scripts than Matplotlib's; and a
+    # dollar sign in a label is no formula.
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        for written in figure.findobj(Text):
+            written.set_parse_math(False)
+        figure.savefig(text, format="svg")
     return text.getvalue()[text.getvalue().index("<svg") :]

@@ -9,8 +9,8 @@ from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import DatabaseError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import Session
 
 from al_fashion.errors import WorkspaceError
@@ -26,7 +26,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def open_database(url: str) -> Engine:
+def open_database(url: str | URL) -> Engine:
     """Connect and bring the schema up to date; an older database is backed up first.
 
     Raises WorkspaceError when the database cannot be reached, is not one of ours or was
@@ -37,20 +37,13 @@ def open_database(url: str) -> Engine:
         if engine.dialect.name == "sqlite":
             _prepare_sqlite(engine)
         _migrate(engine)
-    except (DatabaseError, ArgumentError, ImportError) as error:
+    except (DatabaseError, NoSuchModuleError, ImportError) as error:
         reason = str(getattr(error, "orig", error)).splitlines()[0]
         raise WorkspaceError(
-            f"Cannot use the database {_without_password(url)}: {reason}. Check that it exists, "
-            "that it can be written and that nothing else damaged it."
+            f"Cannot use the database {make_url(url).render_as_string()}: {reason}. Check that it "
+            "exists, that it can be written and that nothing else damaged it."
         ) from error
     return engine
-
-
-def _without_password(url: str) -> str:
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return url
 
 
 @contextmanager

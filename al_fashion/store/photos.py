@@ -1,5 +1,6 @@
 """Photos, labels and where the photos lie."""
 
+import os
 import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -85,15 +86,15 @@ def find_image(session: Session, name: str) -> str:
     """
     if session.get(Image, name) is not None:
         return name
-    for column, value in (
-        (File.path, str(Path(name).absolute())),
-        (File.path, name),
-        (File.name, Path(name).name),
-    ):
+    path = Path(name)
+    ways = [File.path == str(path.absolute()), File.path == os.path.realpath(path)]
+    if path.name == name:
+        ways.append(File.name == name)
+    elif not path.is_absolute():  # as a path is written from some folder above it
+        ways.append(File.path.endswith(f"/{name}", autoescape=True))
+    for way in [File.path == name, *ways]:
         found = set(
-            session.scalars(
-                select(File.image_id).join(Image, Image.id == File.image_id).where(column == value)
-            )
+            session.scalars(select(File.image_id).join(Image, Image.id == File.image_id).where(way))
         )
         if len(found) == 1:
             return str(found.pop())

@@ -102,6 +102,11 @@ def queue_counts(session: Session) -> dict[str, int]:
     return {"open": 0, "answered": 0, "closed": 0, **dict(rows.all())}
 
 
+def picked_images(session: Session) -> set[str]:
+    """Photos that a strategy asked about at any time: not a random draw of the pool."""
+    return set(session.scalars(select(Query.image_id).where(Query.purpose == "train")))
+
+
 def open_images(session: Session) -> list[str]:
     """The photos that wait for an answer, in the queue's order."""
     statement = select(Query.image_id).where(Query.state == "open")

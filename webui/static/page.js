@@ -347,14 +347,16 @@ function onKey(event) {
   if (document.querySelector("dialog[open]")) { inDialog(event); return; }
   if (event.target === filter) { inFilter(event); return; }
   if (event.target.matches("input:not([type=checkbox]):not([type=radio]), textarea, select, summary")) return;
-  const digit = /^(?:Digit|Numpad)(\d)$/.exec(event.code);
+  // Some keyboards have / and ? on a digit; with Caps Lock a letter comes as a capital.
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const digit = /[/?]/.test(key) ? null : /^(?:Digit|Numpad)(\d)$/.exec(event.code);
   if (/^\d$/.test(event.key) || (digit && event.shiftKey)) {
     const number = Number(/^\d$/.test(event.key) && !event.shiftKey ? event.key : digit[1]);
     toggle((number + 9) % 10 + (event.shiftKey ? 10 : 0));
   } else if (event.key.startsWith("Arrow") && zoom.scale === 1) {
     return;
-  } else if (KEYS.has(event.key) && !(event.key === "Enter" && event.target.matches("button, a"))) {
-    if (!event.repeat || event.key.startsWith("Arrow")) KEYS.get(event.key)();
+  } else if (KEYS.has(key) && !(key === "Enter" && event.target.matches("button, a"))) {
+    if (!event.repeat || key.startsWith("Arrow")) KEYS.get(key)();
   } else {
     return;
   }

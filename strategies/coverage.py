@@ -1,0 +1,249 @@
+"""Coverage: photos whose neighbourhoods together hold the most of the pool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from strategies.base import Pool, Selection, StrategyError, check, top_k
+from strategies.clusters import Embedded, assign, centroids
+from strategies.greedy import farthest_first, lazy_argmax
+from strategies.points import embed, squared_distances
+from strategies.registry import strategy
+from strategies.uncertainty import uncertainty_scores
+
+REFERENCES = 20_000
+"""Most photos whose coverage is counted, a random sample of the pool."""
+CANDIDATES = 5_000
+"""Most photos to choose from."""
+SIGMA = 0.5
+"""Kernel width, in root mean squares of the pool."""
+PURITY = 0.95
+PURITY_SAMPLE = 1_000
+
+Kernel = Callable[[np.ndarray], np.ndarray]
+
+
+@strategy(
+    "maxherding",
+    "Widest coverage of the pool by smooth kernels (MaxHerding; Bae et al., ECCV 2024).",
+    diverse=True,
+)
+def maxherding(pool: Pool, k: int, *, rng: np.random.Generator, sigma: float = SIGMA) -> Selection:
+    """Greedy coverage: each pick adds most to sum_r max_s exp(-|r - s|^2 / (2 sigma^2)).
+
+    s runs over labelled and picked photos, r over the pool (see `cover` for large ones), in the
+    space of `points.embed`. The score is the coverage gained, as a share of all there is.
+
+    sigma: kernel width, in root mean squares of the pool.
+    Source: Bae, Noh and Sutherland, Generalized coverage for more robust low-budget active
+    learning, ECCV 2024. Raises StrategyError for sigma <= 0, and what `base.check` raises.
+    """
+    check(pool, k)
+    points, labelled = _embedded(pool, rng)
+    weights = np.ones(len(points), dtype=np.float32)
+    allowed = _some(len(points), max(CANDIDATES, k), rng)
+    return cover(pool, points, labelled, weights, allowed, gaussian(sigma), k, rng)
+
+
+@strategy(
+    "probcover",
+    "Most photos newly within a radius (ProbCover; Yehuda et al., NeurIPS 2022).",
+    diverse=True,
+)
+def probcover(
+    pool: Pool, k: int, *, rng: np.random.Generator, radius: float | None = None
+) -> Selection:
+    """Greedy coverage by balls: each pick has the most photos within `radius` that no other has.
+
+    The score is their share of the pool. Once all is covered, the farthest photos follow.
+
+    radius: in root mean squares of the pool; by default the largest at which 95 % of balls hold
+    photos of one k-means cluster only, with as many clusters as the targets have classes.
+    Source: Yehuda, Dekel, Hacohen and Weinshall, Active learning through a covering lens,
+    NeurIPS 2022. Raises StrategyError for a radius <= 0, and what `base.check` raises.
+    """
+    check(pool, k)
+    points, labelled = _embedded(pool, rng)
+    if radius is None:
+        radius = pure_radius(points, max(2, pool.targets.shape[1]), rng)
+    if not radius > 0:
+        raise StrategyError(f"Radius {radius}: expected a number above 0.")
+    weights = np.ones(len(points), dtype=np.float32)
+    allowed = _some(len(points), max(CANDIDATES, k), rng)
+    selection = cover(pool, points, labelled, weights, allowed, ball(radius), k, rng)
+    selection.info["radius"] = radius
+    return selection
+
+
+@strategy(
+    "uherding",
+    "Widest coverage of the photos the model is unsure of (UHerding; Bae et al., ICLR 2025).",
+    uses_uncertainty=True,
+    diverse=True,
+)
+def uherding(
+    pool: Pool,
+    k: int,
+    *,
+    rng: np.random.Generator,
+    sigma: float = SIGMA,
+    uncertainty: str = "margin",
+    candidates: int = 1200,
+) -> Selection:
+    """Greedy coverage weighted by uncertainty: `maxherding` with u_r before each photo's term.
+
+    Before there is a model all photos weigh the same.
+
+    sigma: kernel width, in root mean squares of the pool; kept, not shrunk with the labels, since
+    the authors' rule, the smallest distance between labelled photos, collapses at one near copy.
+    uncertainty: a measure of `uncertainty.SCORES`. candidates: the most uncertain photos to choose
+    from (all photos count as covered or not), at least k.
+    Source: Bae, Oliveira and Sutherland, Uncertainty herding: one active learning method for all
+    label budgets, ICLR 2025. Raises StrategyError for parameters out of range, and what
+    `base.check` raises.
+    """
+    check(pool, k)
+    if pool.proba is None:
+        return maxherding(pool, k, rng=rng, sigma=sigma)
+    points, labelled = _embedded(pool, rng)
+    weights = uncertainty_scores(pool, uncertainty).astype(np.float32)
+    allowed = top_k(weights, min(len(points), max(candidates, k)), rng)
+    return cover(pool, points, labelled, weights, allowed, gaussian(sigma), k, rng)
+
+
+def cover(
+    pool: Pool,
+    points: np.ndarray,
+    labelled: np.ndarray,
+    weights: np.ndarray,
+    allowed: np.ndarray,
+    kernel: Kernel,
+    k: int,
+    rng: np.random.Generator,
+) -> Selection:
+    """The k of `allowed` (a,) positions that greedily cover most of `points` (m, d).
+
+    Each pick s adds sum_r weights_r max(0, kernel(r, s) - c_r), with c_r what labelled and picked
+    photos give r already. r runs over a random sample of REFERENCES photos, so that beyond those
+    the sum is an estimate; the greedy selection itself is exact, by lazy evaluation.
+    """
+    references = _some(len(points), REFERENCES, rng)
+    allowed = rng.permutation(allowed)  # so that ties are broken at random
+    others, weight = points[references], weights[references]
+    covered = np.zeros(len(references), dtype=np.float32)
+    for start in range(0, len(labelled), 256):
+        found = kernel(squared_distances(others, labelled[start : start + 256]))
+        np.maximum(covered, found.max(axis=1), out=covered)
+    choice = points[allowed]
+    taken = np.zeros(len(allowed), dtype=bool)
+
+    def gains(positions: np.ndarray) -> np.ndarray:
+        values = kernel(squared_distances(choice[positions], others))
+        values -= covered
+        np.maximum(values, 0.0, out=values)
+        found = values @ weight
+        found[taken[positions]] = -1.0
+        return found
+
+    step = max(1, 2**22 // len(references))
+    bounds = np.concatenate(
+        [gains(np.arange(at, min(at + step, len(allowed)))) for at in range(0, len(allowed), step)]
+    )
+    bounds = bounds.astype(np.float64)
+    chosen: list[int] = []
+    scores: list[float] = []
+    while len(chosen) < k:
+        pick = lazy_argmax(bounds, gains)
+        if bounds[pick] <= 0:
+            break
+        chosen.append(pick)
+        scores.append(float(bounds[pick]))
+        taken[pick], bounds[pick] = True, -1.0
+        reached = kernel(squared_distances(choice[pick : pick + 1], others))[0]
+        np.maximum(covered, reached, out=covered)
+    total = max(float(weight.sum()), np.finfo(np.float32).tiny)
+    return _with_farthest(
+        pool,
+        points,
+        labelled,
+        allowed,
+        np.array(chosen, np.int64),
+        np.array(scores) / total,
+        k,
+        rng,
+    )
+
+
+def _with_farthest(
+    pool: Pool,
+    points: np.ndarray,
+    labelled: np.ndarray,
+    allowed: np.ndarray,
+    chosen: np.ndarray,
+    scores: np.ndarray,
+    k: int,
+    rng: np.random.Generator,
+) -> Selection:
+    """The selection, with the farthest photos of `allowed` once all is covered."""
+    chosen = allowed[chosen]
+    if len(chosen) < k:
+        rest = np.setdiff1d(allowed, chosen)
+        others = Embedded(points[rest])
+        nearest = np.full(len(rest), np.inf, dtype=np.float32)
+        for known in (labelled, points[chosen]):
+            if len(known):
+                others.lower(nearest, known)
+        more = rest[farthest_first(others, nearest, k - len(chosen), rng)[0]]
+        chosen = np.concatenate([chosen, more])
+        scores = np.concatenate([scores, np.zeros(len(more))])
+    info = {"references": min(len(points), REFERENCES), "candidates": len(allowed)}
+    return Selection(pool.candidates[chosen], np.minimum.accumulate(scores), info)
+
+
+def gaussian(sigma: float) -> Kernel:
+    """exp(-d^2 / (2 sigma^2)) of squared distances, which it may overwrite."""
+    if not sigma > 0:
+        raise StrategyError(f"Kernel width sigma is {sigma}: expected a number above 0.")
+    scale = np.float32(-0.5 / sigma**2)
+
+    def kernel(squared: np.ndarray) -> np.ndarray:
+        squared *= scale
+        result: np.ndarray = np.exp(squared, out=squared)
+        return result
+
+    return kernel
+
+
+def ball(radius: float) -> Kernel:
+    """1 within the radius, 0 outside, from squared distances."""
+    return lambda squared: (squared <= radius**2).astype(np.float32)
+
+
+def pure_radius(points: np.ndarray, clusters: int, rng: np.random.Generator) -> float:
+    """The largest radius at which PURITY of the balls hold photos of one k-means cluster only.
+
+    On a sample of PURITY_SAMPLE photos: the distance of each to the nearest of another cluster is
+    the radius of its largest pure ball. Source: Yehuda et al., NeurIPS 2022, section 3.2.
+    """
+    sample = points[_some(len(points), PURITY_SAMPLE, rng)]
+    cluster, _ = assign(sample, centroids(sample, clusters, rng))
+    distances = squared_distances(sample, sample)
+    distances[cluster[:, None] == cluster] = np.inf
+    nearest = np.sqrt(distances.min(axis=1))
+    nearest = nearest[np.isfinite(nearest) & (nearest > 0)]
+    return float(np.quantile(nearest, 1.0 - PURITY)) if nearest.size else 1.0
+
+
+def _embedded(pool: Pool, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Points of the candidates and of the labelled photos, in one space."""
+    rows = np.concatenate([pool.candidates, pool.labelled])
+    points = embed(pool.features, rows, rng)
+    return points[: len(pool.candidates)], points[len(pool.candidates) :]
+
+
+def _some(n: int, most: int, rng: np.random.Generator) -> np.ndarray:
+    if n <= most:
+        return np.arange(n)
+    return np.sort(rng.choice(n, most, replace=False))

@@ -1,0 +1,71 @@
+"""Nearest neighbours of every photo in a pool."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from strategies.clusters import assign, centroids
+from strategies.points import squared_distances
+
+EXACT = 8192
+"""Most photos all of whose distances are computed."""
+MEMBERS = 256
+PROBES = 8
+"""Clusters searched for the neighbours of a photo, its own and the nearest others."""
+MOST_SEARCHED = 4096
+
+
+def nearest_neighbours(
+    points: np.ndarray, neighbours: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (m, neighbours) and squared distances of the points nearest to each other point.
+
+    Up to EXACT points exactly; beyond, among the photos of the PROBES clusters nearest to a
+    photo's own, of MEMBERS photos on average, so that the cost grows with m and not its square.
+    Raises ValueError where m <= neighbours.
+    """
+    m = len(points)
+    if m <= neighbours:
+        raise ValueError(f"{m} points have no {neighbours} neighbours each.")
+    found = np.empty((m, neighbours), dtype=np.int64)
+    squared = np.empty((m, neighbours), dtype=np.float32)
+    if m <= EXACT:
+        for start in range(0, m, 1024):
+            rows = np.arange(start, min(start + 1024, m))
+            found[rows], squared[rows] = _search(points, rows, np.arange(m), neighbours)
+        return found, squared
+    centres = centroids(points, m // MEMBERS, rng)
+    cluster, _ = assign(points, centres)
+    order = np.argsort(cluster, kind="stable")
+    members = np.split(order, np.cumsum(np.bincount(cluster, minlength=len(centres)))[:-1])
+    between = squared_distances(centres, centres)
+    np.fill_diagonal(between, -1.0)
+    for number, inside in enumerate(members):
+        near = np.argsort(between[number], kind="stable")
+        searched = _searched(members, near, neighbours, rng)
+        for start in range(0, len(inside), 1024):
+            rows = inside[start : start + 1024]
+            found[rows], squared[rows] = _search(points, rows, searched, neighbours)
+    return found, squared
+
+
+def _searched(
+    members: list[np.ndarray], near: np.ndarray, neighbours: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Positions of the nearest clusters' photos: PROBES clusters, more where those are small."""
+    probes = min(PROBES, len(near))
+    while sum(len(members[number]) for number in near[:probes]) <= neighbours:
+        probes += 1
+    searched = np.concatenate([members[number] for number in near[:probes]])
+    if len(searched) > MOST_SEARCHED:
+        searched = rng.choice(searched, MOST_SEARCHED, replace=False)
+    return searched
+
+
+def _search(
+    points: np.ndarray, rows: np.ndarray, searched: np.ndarray, neighbours: int
+) -> tuple[np.ndarray, np.ndarray]:
+    distances = squared_distances(points[rows], points[searched])
+    distances[rows[:, None] == searched] = np.inf
+    nearest = np.argpartition(distances, neighbours - 1, axis=1)[:, :neighbours]
+    return searched[nearest], np.take_along_axis(distances, nearest, axis=1)

@@ -1,0 +1,104 @@
+"""Strategies by name: each module registers its own with `strategy`, callers look them up here."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from strategies.base import Selection, Strategy, UnknownStrategy
+
+Function = TypeVar("Function", bound=Callable[..., Selection])
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A strategy and what a caller has to know of it.
+
+    about: what it does, in one line, with its source.
+    uses_uncertainty: with probabilities, an ambiguous photo outranks a certain one.
+    diverse: of near copies it takes one, as long as there are other photos.
+    needs_members: reads `Pool.members`; without them it cannot run on a pool with probabilities.
+    multilabel_only: refuses single-label pools.
+    reasks: ranks answered photos beside new ones, so that its contract is its own.
+    most: the largest batch it can select, where it has such a limit.
+    """
+
+    function: Strategy
+    about: str
+    uses_uncertainty: bool = False
+    diverse: bool = False
+    needs_members: bool = False
+    multilabel_only: bool = False
+    reasks: bool = False
+    most: int | None = None
+
+
+ADAPTERS = {"modal": "strategies.modal", "skactiveml": "strategies.skactiveml"}
+"""Other libraries' strategies: `get("modal:x")` is this module's `adapted("x") -> Entry`."""
+
+_ENTRIES: dict[str, Entry] = {}
+
+
+def strategy(
+    name: str,
+    about: str,
+    *,
+    uses_uncertainty: bool = False,
+    diverse: bool = False,
+    needs_members: bool = False,
+    multilabel_only: bool = False,
+    reasks: bool = False,
+    most: int | None = None,
+) -> Callable[[Function], Function]:
+    """Registers the decorated function under `name`; see `Entry` for the rest."""
+
+    def register(function: Function) -> Function:
+        _ENTRIES[name] = Entry(
+            function,
+            about,
+            uses_uncertainty,
+            diverse,
+            needs_members,
+            multilabel_only,
+            reasks,
+            most,
+        )
+        return function
+
+    return register
+
+
+def names() -> list[str]:
+    """The names of all strategies of this package, sorted."""
+    return sorted(_ENTRIES)
+
+
+def entry(name: str) -> Entry:
+    """What is registered under that name, or adapted from another library. Raises UnknownStrategy.
+
+    An adapter raises StrategyError where its library is not installed.
+    """
+    library, colon, its_name = name.partition(":")
+    if colon and library in ADAPTERS:
+        adapted: Entry = importlib.import_module(ADAPTERS[library]).adapted(its_name)
+        return adapted
+    if name not in _ENTRIES:
+        raise UnknownStrategy(f"No strategy is named {name!r}. Use one of: {', '.join(names())}.")
+    return _ENTRIES[name]
+
+
+def get(name: str) -> Strategy:
+    """The strategy of that name. Raises UnknownStrategy."""
+    return entry(name).function
+
+
+def describe(name: str) -> str:
+    """What the strategy of that name does and its source, in one line. Raises UnknownStrategy."""
+    return entry(name).about
+
+
+def needs_members(name: str) -> bool:
+    """Whether the strategy of that name reads a committee's probabilities. Raises as `get`."""
+    return entry(name).needs_members
