@@ -272,6 +272,8 @@ def test_status_and_report_after_two_rounds(known: Known, tmp_path: Path) -> Non
     assert shown in text and "<svg" in text and "Confusion matrix" in text
     assert "http-equiv" not in text and 'src="http' not in text
     assert "Reliability" in text and "no round proves it" in text
+    assert "How it was computed" in text and "labeller 1" in text
+    assert (tmp_path / "report-curve.svg").read_text(encoding="utf-8").startswith("<svg")
     numbers = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert numbers["rounds"][-1]["evaluation"]["accuracy"]["value"] == after["accuracy"]["value"]
     rows = list(csv.DictReader((tmp_path / "report.csv").open(encoding="utf-8")))

@@ -10,6 +10,7 @@ from PIL import Image as Pillow
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from al_fashion import __version__
 from al_fashion.data.images import read_pixels
 from al_fashion.errors import MissingPhotos
 from al_fashion.files import write_text
@@ -26,6 +27,7 @@ from al_fashion.stats.planning import TARGET
 from al_fashion.stats.sentences import sentences
 from al_fashion.store.database import reading
 from al_fashion.store.photos import image_paths, labels, rules
+from al_fashion.store.quality import agreement, labellers_on_checks
 from al_fashion.store.rounds import headline, rounds
 from al_fashion.store.schema import Answer, Labeller, Query, Round
 from al_fashion.text import percent, percents
@@ -33,10 +35,11 @@ from al_fashion.workspace import Workspace
 
 PHOTOS_SHOWN = 48
 THUMBNAIL_SIDE = 160
+PLOTS = ("curve", "bounds", "reliability", "confusion")
 
 
 def write_report(workspace: Workspace, path: Path) -> None:
-    """Write the report, and its numbers as JSON and CSV beside it.
+    """Write the report; beside it its numbers as JSON and CSV and its plots as SVG.
 
     Raises WorkspaceError where a file cannot be written.
     """
@@ -50,7 +53,11 @@ def write_report(workspace: Workspace, path: Path) -> None:
     environment.filters["percent"] = percent
     environment.globals["percents"] = percents
     template = environment.get_template("report.html")
-    write_text(path, template.render(**_content(workspace)))
+    content = _content(workspace)
+    write_text(path, template.render(**content))
+    for name in PLOTS:
+        if content[name] is not None:
+            write_text(path.with_name(f"{path.stem}-{name}.svg"), content[name])
     write_numbers(workspace, path)
 
 
@@ -74,7 +81,34 @@ def _content(workspace: Workspace) -> dict[str, Any]:
             "reliability": reliability_diagram((newest or {}).get("reliability", [])),
             "confusion": _confusion(newest, names),
             "photos": _asked_last(session),
+            "agreement": agreement(session),
+            "people": labellers_on_checks(session),
+            "computed": _computed(workspace, session, done),
         }
+
+
+def _computed(workspace: Workspace, session: Session, done: list[Round]) -> list[tuple[str, str]]:
+    """What it takes to compute all of this again."""
+    fixed, config = rules(session), workspace.config
+    features = str(done[-1].info.get("features", "")) if done else ""
+    return [
+        ("al-fashion", __version__),
+        ("seed", str(fixed.seed)),
+        ("a photo counts as right by", fixed.metric),
+        ("held out, kept for audits", f"{fixed.heldout_share:g}, {fixed.audit_share:g} of photos"),
+        ("backbone and weights (features)", features or "none yet"),
+        ("strategy, photos a round", f"{config.strategy}, {config.batch}"),
+        ("people asked about each photo", str(config.overlap)),
+        (
+            "random numbers",
+            "NumPy's default generator of (seed, round); audits' draws (seed, 0xA0D17, attempt)",
+        ),
+        (
+            "intervals",
+            "95 %: Clopper-Pearson for shares, Korn-Graubard for groups, the delta method for F1 "
+            "and Jaccard, cluster-t for the log loss; each number's method is in the JSON file",
+        ),
+    ]
 
 
 def _confusion(newest: dict[str, Any] | None, names: list[str]) -> str | None:
