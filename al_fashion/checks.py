@@ -56,11 +56,12 @@ def _disk(folder: Path) -> str:
 
 def _weights(folder: Path, path: Path | None, verify: bool) -> str:
     """Of the workspace's backbone, VGG16 where there is no workspace."""
-    from al_fashion.loop.features import settings_of
+    from al_fashion.loop.features import FeatureOptions, own_weights, settings_of
     from al_fashion.models.planned import weights_source
 
     config = load_config(folder) if (folder / FILE_NAME).exists() else Config()
-    return weights_source(settings_of(config), path, verify=verify)
+    options = own_weights(Workspace(folder, config), FeatureOptions(path, verify))
+    return weights_source(settings_of(config), options.weights, verify=options.verify_weights)
 
 
 def _database(folder: Path) -> str:

@@ -7,6 +7,11 @@ starved. `--database` names an empty PostgreSQL database; else SQLite. There is 
 Label Studio, the nearest, serves one labeller a task and has no overlap in its free edition.
 """
 
+import sys
+
+if sys.path[0] == __file__.rpartition("/")[0]:
+    del sys.path[0]  # or this file would stand for the standard library's `queue`
+
 import argparse
 import hashlib
 import http.client
@@ -15,7 +20,6 @@ import logging
 import os
 import random
 import subprocess
-import sys
 import tempfile
 import threading
 import time

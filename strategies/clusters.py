@@ -6,13 +6,13 @@ import warnings
 
 import numpy as np
 
-from strategies.greedy import farthest_first
-from strategies.points import squared_distances
+from strategies.greedy import distance_sampling, farthest_first
+from strategies.points import BLOCK_VALUES, squared_distances, without_noise
 
 SAMPLE = 20_000
 """Most points that k-means is fitted to; all are assigned."""
-PER_CLUSTER = 64
-ITERATIONS = 20
+PER_CLUSTER = 32
+ITERATIONS = 10
 
 
 class Embedded:
@@ -31,12 +31,15 @@ class Embedded:
 
     def between(self, positions: np.ndarray, others: np.ndarray) -> np.ndarray:
         """Squared distances (p, o) of the points at two arrays of positions."""
-        return squared_distances(self._points[positions], self._points[others])
+        found = squared_distances(self._points[positions], self._points[others])
+        return without_noise(found, self._squares[positions], self._squares[others])
 
     def lower(self, nearest: np.ndarray, others: np.ndarray) -> None:
         """Lowers `nearest` (m,) to the squared distance to the nearest of `others` (o, d)."""
-        for part in _parts(len(self), len(others)):
+        squares = np.einsum("ij,ij->i", others, others)
+        for part in parts(len(self), len(others)):
             found = squared_distances(self._points[part], others, self._squares[part])
+            without_noise(found, self._squares[part], squares)
             np.minimum(nearest[part], found.min(axis=1), out=nearest[part])
 
 
@@ -56,11 +59,9 @@ def centroids(
 
     some = rng.permutation(len(points))[: max(SAMPLE, PER_CLUSTER * clusters)]
     sample, weight = points[some], None if weights is None else weights[some]
-    # scikit-learn's own seeding looks at every point for every seed.
-    few = max(10 * clusters, 2000)
     model = KMeans(
         min(clusters, len(sample)),
-        init=_seeds(sample[:few], min(clusters, len(sample)), rng, weight),
+        init=_seeds(sample, min(clusters, len(sample)), rng, weight),
         n_init=1,
         max_iter=ITERATIONS,
         random_state=int(rng.integers(2**31)),
@@ -75,29 +76,27 @@ def centroids(
 def _seeds(
     sample: np.ndarray, clusters: int, rng: np.random.Generator, weight: np.ndarray | None
 ) -> np.ndarray:
-    from sklearn.cluster import kmeans_plusplus
-
-    weight = None if weight is None else weight[: len(sample)]
-    seed = int(rng.integers(2**31))
-    seeds: np.ndarray = kmeans_plusplus(
-        sample, clusters, sample_weight=weight, random_state=seed, n_local_trials=1
-    )[0]
-    return seeds
+    """Seeds of k-means++ among the first of the sample, which scikit-learn's takes longer over."""
+    some = Embedded(sample[: max(10 * clusters, 2000)])
+    weight = None if weight is None else weight[: len(some)].astype(np.float32)
+    nearest = np.full(len(some), np.inf, dtype=np.float32)
+    return some.take(distance_sampling(some, nearest, clusters, rng, weight))
 
 
 def assign(points: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The nearest centre (m,) of each point and the squared distance (m,) to it."""
     cluster = np.empty(len(points), dtype=np.int64)
     distance = np.empty(len(points), dtype=np.float32)
-    for part in _parts(len(points), len(centres)):
+    for part in parts(len(points), len(centres)):
         found = squared_distances(points[part], centres)
         cluster[part] = found.argmin(axis=1)
         distance[part] = np.take_along_axis(found, cluster[part, None], axis=1)[:, 0]
     return cluster, distance
 
 
-def _parts(rows: int, columns: int) -> list[slice]:
-    step = max(1, 2**22 // max(1, columns))
+def parts(rows: int, columns: int) -> list[slice]:
+    """Slices of that many rows, whose blocks of so many columns stay in the processor's cache."""
+    step = max(64, BLOCK_VALUES // max(1, columns))
     return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 

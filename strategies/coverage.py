@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from strategies.base import Pool, Selection, StrategyError, check, top_k
-from strategies.clusters import Embedded, assign, centroids
-from strategies.greedy import farthest_first, lazy_argmax
+from strategies.clusters import Embedded, assign, centroids, parts
+from strategies.greedy import WIDTH, farthest_first, lazy_argmax
 from strategies.points import embed, squared_distances
 from strategies.registry import strategy
 from strategies.uncertainty import uncertainty_scores
@@ -131,27 +131,31 @@ def cover(
     """
     references = _some(len(points), REFERENCES, rng)
     allowed = rng.permutation(allowed)  # so that ties are broken at random
-    others, weight = points[references], weights[references]
+    weight, taken = weights[references], np.zeros(len(allowed), dtype=bool)
+    blocks = parts(len(references), WIDTH)
+    # [x, |x|^2, 1] . [-2 y, 1, |y|^2] is the squared distance, in one product.
+    choice, others = _left(points[allowed]), _right(points[references])
     covered = np.zeros(len(references), dtype=np.float32)
-    for start in range(0, len(labelled), 256):
-        found = kernel(squared_distances(others, labelled[start : start + 256]))
-        np.maximum(covered, found.max(axis=1), out=covered)
-    choice = points[allowed]
-    taken = np.zeros(len(allowed), dtype=bool)
+    known = _left(labelled)
+    for at in range(0, len(known), WIDTH):
+        for part in blocks:
+            reached = kernel(known[at : at + WIDTH] @ others[:, part]).max(axis=0)
+            np.maximum(covered[part], reached, out=covered[part])
 
     def gains(positions: np.ndarray) -> np.ndarray:
-        values = kernel(squared_distances(choice[positions], others))
-        values -= covered
-        np.maximum(values, 0.0, out=values)
-        found = values @ weight
+        found = np.zeros(len(positions), dtype=np.float32)
+        for part in blocks:
+            values = kernel(choice[positions] @ others[:, part])
+            values -= covered[part]
+            np.maximum(values, 0.0, out=values)
+            found += values @ weight[part]
         found[taken[positions]] = -1.0
         return found
 
-    step = max(1, 2**22 // len(references))
+    steps = range(0, len(allowed), WIDTH)
     bounds = np.concatenate(
-        [gains(np.arange(at, min(at + step, len(allowed)))) for at in range(0, len(allowed), step)]
-    )
-    bounds = bounds.astype(np.float64)
+        [gains(np.arange(at, min(at + WIDTH, len(allowed)))) for at in steps]
+    ).astype(np.float64)
     chosen: list[int] = []
     scores: list[float] = []
     while len(chosen) < k:
@@ -161,8 +165,7 @@ def cover(
         chosen.append(pick)
         scores.append(float(bounds[pick]))
         taken[pick], bounds[pick] = True, -1.0
-        reached = kernel(squared_distances(choice[pick : pick + 1], others))[0]
-        np.maximum(covered, reached, out=covered)
+        np.maximum(covered, kernel(choice[pick : pick + 1] @ others)[0], out=covered)
     total = max(float(weight.sum()), np.finfo(np.float32).tiny)
     return _with_farthest(
         pool,
@@ -174,6 +177,16 @@ def cover(
         k,
         rng,
     )
+
+
+def _left(points: np.ndarray) -> np.ndarray:
+    squares = np.einsum("ij,ij->i", points, points)
+    return np.column_stack([points, squares, np.ones_like(squares)])
+
+
+def _right(points: np.ndarray) -> np.ndarray:
+    squares = np.einsum("ij,ij->i", points, points)
+    return np.vstack([-2.0 * points.T, np.ones_like(squares), squares])
 
 
 def _with_farthest(

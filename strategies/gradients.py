@@ -7,7 +7,7 @@ import numpy as np
 from strategies.base import Pool, Selection, check
 from strategies.diversity import diverse_seed
 from strategies.greedy import distance_sampling
-from strategies.points import ZERO, Points
+from strategies.points import Points, without_noise
 from strategies.registry import strategy
 
 
@@ -82,7 +82,7 @@ class Gradients:
     ) -> np.ndarray:
         products = block @ self._points.take(others).T
         products *= self._a[part] @ self._a[others].T
-        sums = self.squares[part][:, None] + self.squares[others]
-        distances: np.ndarray = sums - 2.0 * products
-        distances[distances < ZERO * sums] = 0.0
-        return distances
+        products *= -2.0
+        products += self.squares[part][:, None]
+        products += self.squares[others]
+        return without_noise(products, self.squares[part], self.squares[others])

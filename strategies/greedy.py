@@ -98,22 +98,31 @@ def farthest_first(
 
 
 def distance_sampling(
-    points: Distances, nearest: np.ndarray, k: int, rng: np.random.Generator
+    points: Distances,
+    nearest: np.ndarray,
+    k: int,
+    rng: np.random.Generator,
+    weights: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Positions (k,): that of the largest `nearest` (m,), then drawn by squared distance.
+    """Positions (k,): that of the largest `nearest` (m,), then drawn by weight x squared distance.
 
-    `nearest`: see `pick_by_distance`; finite. This is the seeding of k-means++ (Arthur and
-    Vassilvitskii, SODA 2007). The draw is an exponential race, the largest of distance / Exp(1), so
-    that only photos ahead in it need an exact distance. Without any distance left the race alone
-    decides.
+    `nearest`: see `pick_by_distance`; infinite where there is nothing from the start, and then the
+    first is drawn by weight. This is the seeding of k-means++ (Arthur and Vassilvitskii, SODA
+    2007). The draw is an exponential race, the largest of distance / Exp(1), so that only photos
+    ahead in it need an exact distance. Without any distance left the race alone decides.
     """
+    weights = np.ones(len(nearest), dtype=np.float32) if weights is None else weights
 
     def key_of(step: int) -> Key:
-        if step == 0:
+        if step == 0 and np.isfinite(nearest[0]):
             return lambda distances, _: distances.copy()
         race = rng.standard_exponential(len(nearest), dtype=np.float32) + np.float32(1e-12)
-        return lambda distances, positions: np.where(
-            distances > 0, distances / race[positions], -race[positions]
-        )
+        race /= np.maximum(weights, np.float32(1e-12))
+
+        def key(distances: np.ndarray, positions: np.ndarray | slice) -> np.ndarray:
+            known = np.minimum(distances, np.float32(1e30)) if step == 0 else distances
+            return np.where(known > 0, known / race[positions], -race[positions])
+
+        return key
 
     return pick_by_distance(points, nearest, k, key_of)[0]

@@ -10,6 +10,7 @@ from strategies.points import squared_distances
 EXACT = 8192
 """Most photos all of whose distances are computed."""
 MEMBERS = 256
+MOST_CLUSTERS = 1024
 PROBES = 8
 """Clusters searched for the neighbours of a photo, its own and the nearest others."""
 MOST_SEARCHED = 4096
@@ -21,7 +22,8 @@ def nearest_neighbours(
     """Positions (m, neighbours) and squared distances of the points nearest to each other point.
 
     Up to EXACT points exactly; beyond, among the photos of the PROBES clusters nearest to a
-    photo's own, of MEMBERS photos on average, so that the cost grows with m and not its square.
+    photo's own, of MEMBERS photos on average, so that the cost grows with m and not its square;
+    fewer clusters where those hold more than MOST_SEARCHED photos.
     Raises ValueError where m <= neighbours.
     """
     m = len(points)
@@ -34,7 +36,7 @@ def nearest_neighbours(
             rows = np.arange(start, min(start + 1024, m))
             found[rows], squared[rows] = _search(points, rows, np.arange(m), neighbours)
         return found, squared
-    centres = centroids(points, m // MEMBERS, rng)
+    centres = centroids(points, min(m // MEMBERS, MOST_CLUSTERS), rng)
     cluster, _ = assign(points, centres)
     order = np.argsort(cluster, kind="stable")
     members = np.split(order, np.cumsum(np.bincount(cluster, minlength=len(centres)))[:-1])
@@ -53,9 +55,9 @@ def _searched(
     members: list[np.ndarray], near: np.ndarray, neighbours: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Positions of the nearest clusters' photos: PROBES clusters, more where those are small."""
-    probes = min(PROBES, len(near))
-    while sum(len(members[number]) for number in near[:probes]) <= neighbours:
-        probes += 1
+    total = np.cumsum([len(members[number]) for number in near])
+    probes = min(PROBES, int(np.searchsorted(total, MOST_SEARCHED, side="right")))
+    probes = max(1, probes, int(np.searchsorted(total, neighbours, side="right")) + 1)
     searched = np.concatenate([members[number] for number in near[:probes]])
     if len(searched) > MOST_SEARCHED:
         searched = rng.choice(searched, MOST_SEARCHED, replace=False)

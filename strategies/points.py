@@ -12,6 +12,8 @@ MEMORY_VALUES = 2**27
 """Feature values copied to memory (512 MB as float32); more are read again in every pass."""
 ZERO = 1e-6
 """Squared distance, relative to the points' own size, that float32 cannot tell from zero."""
+BLOCK_VALUES = 2**18
+"""Values of a block of points, which stays in the processor's cache."""
 DIMENSIONS = 64
 FIT_ROWS = 8192
 
@@ -50,7 +52,7 @@ class Points:
             for part, block in row_chunks(self._features, self._rows):
                 yield part, block - self._mean
         else:
-            step = max(1, 2**22 // max(1, self._loaded.shape[1]))
+            step = max(1, BLOCK_VALUES // max(1, self._loaded.shape[1]))
             for start in range(0, len(self), step):
                 part = slice(start, min(start + step, len(self)))
                 yield part, self._loaded[part]
@@ -67,15 +69,16 @@ class Points:
 
     def between(self, positions: np.ndarray, others: np.ndarray) -> np.ndarray:
         """Squared distances (p, o) of the points at two arrays of positions."""
-        rows, columns = self.take(positions), self.take(others)
-        return squared_distances(rows, columns)
+        found = squared_distances(self.take(positions), self.take(others))
+        return without_noise(found, self.squares[positions], self.squares[others])
 
     def lower(self, nearest: np.ndarray, others: np.ndarray) -> None:
         """Lowers `nearest` (m,) to the squared distance to the nearest of `others` (o, d)."""
+        squares = np.einsum("ij,ij->i", others, others)
         for part, block in self.blocks():
-            for start in range(0, len(others), 1024):
-                found = squared_distances(block, others[start : start + 1024], self.squares[part])
-                np.minimum(nearest[part], found.min(axis=1), out=nearest[part])
+            found = squared_distances(block, others, self.squares[part])
+            without_noise(found, self.squares[part], squares)
+            np.minimum(nearest[part], found.min(axis=1), out=nearest[part])
 
 
 def squared_distances(
@@ -83,21 +86,24 @@ def squared_distances(
 ) -> np.ndarray:
     """Squared Euclidean distances (r, o) float32 of `rows` (r, d) and `others` (o, d).
 
-    `squares` (r,), the rows' own, save a pass. Zero where float32 cannot tell.
+    `squares` (r,), the rows' own, save a pass. Rounding may leave some a little below zero.
     """
     squares = np.einsum("ij,ij->i", rows, rows) if squares is None else squares
-    theirs = np.einsum("ij,ij->i", others, others)
-    distances = rows @ others.T
-    distances *= -2.0
+    distances = rows @ (-2.0 * others).T
     distances += squares[:, None]
-    distances += theirs
-    # Only what is smaller than any pair's bound can be below its own.
-    limit = ZERO * (squares[:, None].max(initial=0.0) + theirs.max(initial=0.0))
-    small = np.flatnonzero(distances < limit)
-    if small.size:
-        row, column = np.unravel_index(small, distances.shape)
-        zero = distances[row, column] < ZERO * (squares[row] + theirs[column])
-        distances[row[zero], column[zero]] = 0.0
+    distances += np.einsum("ij,ij->i", others, others)
+    return distances
+
+
+def without_noise(
+    distances: np.ndarray, squares: np.ndarray, other_squares: np.ndarray
+) -> np.ndarray:
+    """Squared distances (r, o) with zero, in place, where float32 cannot tell them from it."""
+    limit = ZERO * (squares.max(initial=0.0) + other_squares.max(initial=0.0))
+    small = np.flatnonzero(distances < limit)  # few, of which fewer are below their own limit
+    row, column = np.unravel_index(small, distances.shape)
+    zero = distances[row, column] < ZERO * (squares[row] + other_squares[column])
+    distances[row[zero], column[zero]] = 0.0
     return distances
 
 
@@ -109,13 +115,13 @@ def embed(
     For clusters and kernels, which need the shape of the pool rather than every digit: 64
     components of 512 features of VGG16 keep most of the variance at an eighth of the work. With
     no more features than `dimensions`, the features themselves. Components are found on at most
-    FIT_ROWS random rows (Halko, Martinsson and Tropp, SIAM Review 2011).
+    FIT_ROWS random rows, by subspace iteration (Halko, Martinsson and Tropp, SIAM Review 2011).
     """
     if not len(rows):
         return np.zeros((0, min(dimensions, features.shape[1])), dtype=np.float32)
     some = rng.choice(rows, min(len(rows), FIT_ROWS), replace=False)
     sample = Points(features, np.sort(some))
-    basis = _principal(sample, dimensions, rng)
+    basis = _principal(sample.take(np.arange(len(sample))), dimensions, rng)
     embedded = np.empty((len(rows), basis.shape[1]), dtype=np.float32)
     for part, block in row_chunks(features, rows):
         embedded[part] = sample.place(block) @ basis
@@ -124,14 +130,14 @@ def embed(
     return embedded
 
 
-def _principal(sample: Points, dimensions: int, rng: np.random.Generator) -> np.ndarray:
-    """Basis (d, <= dimensions) of the sample's principal components."""
-    from sklearn.utils.extmath import randomized_svd
-
-    points = sample.take(np.arange(len(sample)))
-    width = points.shape[1]
+def _principal(sample: np.ndarray, dimensions: int, rng: np.random.Generator) -> np.ndarray:
+    """Basis (d, <= dimensions) of the principal components of `sample` (n, d), which is centred."""
+    width = sample.shape[1]
     if width <= dimensions:
         return np.eye(width, dtype=np.float32)
-    seed = int(rng.integers(2**31))
-    _, _, components = randomized_svd(points, dimensions, n_iter=2, random_state=seed)
-    return np.ascontiguousarray(components.T, dtype=np.float32)
+    basis = rng.standard_normal((width, dimensions + 16), dtype=np.float32)
+    for _ in range(4):
+        basis, _ = np.linalg.qr(sample.T @ (sample @ basis))
+    projected = sample @ basis
+    _, turned = np.linalg.eigh(projected.T @ projected)
+    return np.ascontiguousarray(basis @ turned[:, : -dimensions - 1 : -1])

@@ -81,14 +81,14 @@ def falcun(pool: Pool, k: int, *, rng: np.random.Generator, gamma: float = 10.0)
     Within the batch the most uncertain photos come first; the score is their uncertainty. Before
     there is a model, a diverse seed set.
 
-    gamma: 0 draws uniformly, infinity takes the largest.
+    gamma: 0 draws uniformly, a large one takes the largest.
     Source: Gilhuber, Beer, Ma and Seidl, FALCUN: a simple and efficient deep active learning
-    strategy, ECML PKDD 2024. Raises StrategyError for a gamma below 0, and what `base.check`
+    strategy, ECML PKDD 2024. Raises StrategyError for a gamma out of range, and what `base.check`
     raises.
     """
     check(pool, k)
-    if not gamma >= 0:
-        raise StrategyError(f"gamma is {gamma}: expected 0 or more.")
+    if not 0 <= gamma < np.inf:
+        raise StrategyError(f"gamma is {gamma}: expected a number of 0 or more.")
     if pool.proba is None:
         return diverse_seed(pool, k, rng)
     unsure = uncertainty_scores(pool, "margin").astype(np.float32)

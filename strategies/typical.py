@@ -34,7 +34,7 @@ def typiclust(
 
     Density is 1 / mean distance to the `neighbours` nearest photos of the same cluster. Clusters
     of fewer than SMALLEST photos come last; with fewer clusters than k, each is visited again.
-    The score is the number of clusters visited later, plus the photo's share of its cluster.
+    The score falls from 1 by 1 / k a photo.
 
     clusters: by default labelled photos plus k, at most MOST_CLUSTERS.
     neighbours: at most half of the cluster.

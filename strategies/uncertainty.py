@@ -131,14 +131,14 @@ def power(
     that sum. Photos of no uncertainty come last. Noise keeps a large batch from being one photo
     many times over.
 
-    uncertainty: a measure of `SCORES`. beta: 0 draws uniformly, infinity takes the most uncertain.
+    uncertainty: a measure of `SCORES`. beta: 0 draws uniformly, a large one takes the top.
     Source: Kirsch, Farquhar, Atighehchian, Jesson, Branchaud-Charron and Gal, Stochastic batch
     acquisition, TMLR 2023 (PowerBALD); Kool, van Hoof and Welling, ICML 2019 for Gumbel top-k.
-    Raises StrategyError for a beta below 0, and what `base.check` raises.
+    Raises StrategyError for a beta out of range, and what `base.check` raises.
     """
     check(pool, k)
-    if not beta >= 0:
-        raise StrategyError(f"beta is {beta}: expected 0 or more.")
+    if not 0 <= beta < np.inf:
+        raise StrategyError(f"beta is {beta}: expected a number of 0 or more.")
     if pool.proba is None:
         return diverse_seed(pool, k, rng)
     scores = uncertainty_scores(pool, uncertainty)

@@ -20,18 +20,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from strategies.base import Pool, Selection, StrategyError, check, top_k
+from strategies.base import Pool, Selection, StrategyError, as_float32, check, top_k
 from strategies.diversity import diverse_seed
+from strategies.harmonic import harmonic_labels
+from strategies.points import embed, squared_distances, without_noise
 from strategies.registry import strategy
-from strategies.uncertainty import margin_scores, normalised_entropy
+from strategies.uncertainty import SCORES, normalised_entropy, uncertainty_scores
 
-_SCORES = {"margin": margin_scores, "entropy": normalised_entropy}
 WEIGHT = 10.0
 """Best of 1, 3 and 10 on Fashion-MNIST, for three kernel widths."""
 NEAR_COPY = 0.95
 """Similarity from which two photos count as one."""
-NEIGHBOURS = 5
-GRAPH_PHOTOS = 4000
+GRAPH_PHOTOS = 20_000
 KERNEL_PHOTOS = 5000
 """Most photos of one programme: their kernel takes 100 MB."""
 
@@ -56,9 +56,9 @@ def usdm(
 
     r: weight of uncertainty against diversity; by default `balance`.
     sigma: kernel width, a squared distance of features; by default `kernel_width`.
-    uncertainty: H, from `pool.proba` by "margin" or "entropy" (see `strategies.uncertainty`), or
-    "harmonic", the entropy of labels spread from the labelled photos over a graph of at most
-    GRAPH_PHOTOS random photos, which needs no model.
+    uncertainty: H, from `pool.proba` by a measure of `uncertainty.SCORES`, or "harmonic", the
+    entropy of labels spread from the labelled photos over a graph of at most GRAPH_PHOTOS random
+    photos, which needs no model.
     prefilter: the most uncertain photos that enter the programme, by default 10 k, at least 2000
     and at most KERNEL_PHOTOS; `info["kept"]` says how many did.
 
@@ -71,7 +71,7 @@ def usdm(
     positions, H = known
     kept = top_k(H, _kept(k, len(H), prefilter), rng)
     rows, H = pool.candidates[positions[kept]], H[kept]
-    distances = squared_distances(np.asarray(pool.features[rows], dtype=np.float32))
+    distances = pairwise(as_float32(pool.features[rows]))
     sigma = kernel_width(distances) if sigma is None else sigma
     kernel = gaussian_kernel(distances, sigma)
     r = balance(kernel, H, k) if r is None else r
@@ -106,21 +106,21 @@ def _uncertainty(
     pool: Pool, k: int, source: str, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Positions in the candidates and their H; None where nothing is known yet."""
-    if source in _SCORES:
+    if source not in SCORES and source != "harmonic":
+        raise StrategyError(
+            f"Uncertainty {source!r}: expected one of {', '.join(SCORES)}, harmonic."
+        )
+    if source != "harmonic":
         if pool.proba is None:
             return None
-        return np.arange(len(pool.proba)), _SCORES[source](pool.proba, pool.multilabel)
-    if source != "harmonic":
-        raise StrategyError(
-            f"Uncertainty {source!r}: expected one of {', '.join(_SCORES)}, harmonic."
-        )
+        return np.arange(len(pool.proba)), uncertainty_scores(pool, source)
     if not len(pool.labelled):
         return None
     labelled = _sample(len(pool.labelled), GRAPH_PHOTOS // 2, rng)
     candidates = _sample(len(pool.candidates), max(k, GRAPH_PHOTOS - len(labelled)), rng)
     rows = np.concatenate([pool.labelled[labelled], pool.candidates[candidates]])
-    seeds = np.arange(len(labelled))
-    F = harmonic_labels(pool.features[rows], seeds, pool.targets[labelled])
+    points, seeds = embed(pool.features, rows, rng), np.arange(len(labelled))
+    F = harmonic_labels(points, seeds, pool.targets[labelled], rng)
     return candidates, normalised_entropy(F[len(labelled) :], pool.multilabel)
 
 
@@ -140,13 +140,11 @@ def _kept(k: int, candidates: int, prefilter: int | None) -> int:
     return min(prefilter, candidates)
 
 
-def squared_distances(features: np.ndarray) -> np.ndarray:
-    """Squared Euclidean distances (n, n) between all rows of `features` (n, d); zero diagonal."""
+def pairwise(features: np.ndarray) -> np.ndarray:
+    """Squared distances (n, n) float32 between all rows of `features` (n, d); copies exactly 0."""
     centred = features - features.mean(axis=0)
     squares = np.einsum("ij,ij->i", centred, centred)
-    distances = squares[:, None] + squares - 2.0 * (centred @ centred.T)
-    # What float32 cannot tell from zero is zero, so that copies are exactly alike.
-    distances[distances < 1e-5 * (squares[:, None] + squares)] = 0.0
+    distances = without_noise(squared_distances(centred, centred), squares, squares)
     np.fill_diagonal(distances, 0.0)
     return distances
 
@@ -248,43 +246,3 @@ def solve(
         y, Ky = new + ahead * (new - x), Knew + ahead * (Knew - Kx)
         x, Kx, momentum = new, Knew, following
     return x
-
-
-def harmonic_labels(
-    features: np.ndarray,
-    labelled: np.ndarray,
-    targets: np.ndarray,
-    *,
-    neighbours: int = NEIGHBOURS,
-    epsilon: float = 1e-6,
-) -> np.ndarray:
-    """Labels F (n, C) spread from the `labelled` rows' `targets` (l, C) over a kNN graph.
-
-    features (n, d), labelled (l,) row numbers, l >= 1. On labelled rows F is the targets; elsewhere
-    each row is the mean of its neighbours in W = A + epsilon 11', A the 0/1 graph of `neighbours`
-    nearest neighbours made symmetric: F_u = -L_uu^-1 L_ul Y_l with L = D - W. Rows of targets that
-    sum to 1 give rows that do. The rank-one part enters by the Sherman-Morrison formula, so the
-    system solved is sparse.
-    Source: Zhu, Ghahramani and Lafferty, ICML 2003, as in Yang et al. 2015.
-    """
-    from scipy.sparse import diags
-    from scipy.sparse.linalg import splu
-    from sklearn.neighbors import kneighbors_graph
-
-    n = len(features)
-    neighbours = min(neighbours, n - 1)
-    adjacency = kneighbors_graph(np.asarray(features, dtype=np.float32), neighbours)
-    adjacency = adjacency.maximum(adjacency.T).tocsr()
-    unlabelled = np.setdiff1d(np.arange(n), labelled)
-    targets = targets.astype(np.float64)
-    degrees = np.asarray(adjacency.sum(axis=1)).ravel() + epsilon * n
-    inner = adjacency[unlabelled]
-    right = inner[:, labelled] @ targets + epsilon * targets.sum(axis=0)
-    system = splu((diags(degrees[unlabelled]) - inner[:, unlabelled]).tocsc())
-    spread, ones = system.solve(right), system.solve(np.ones(len(unlabelled)))
-    F = np.empty((n, targets.shape[1]))
-    F[labelled] = targets
-    F[unlabelled] = spread + np.outer(
-        ones, epsilon * spread.sum(axis=0) / (1.0 - epsilon * ones.sum())
-    )
-    return F

@@ -63,8 +63,9 @@ class Server:
 
     def kill(self) -> None:
         """As a power cut would: no shutdown, no checkpoint."""
-        pid = (self.folder / "data" / "postmaster.pid").read_text().split()[0]
-        subprocess.run(["kill", "-9", pid], check=True)
+        file = self.folder / "data" / "postmaster.pid"
+        subprocess.run(["kill", "-9", file.read_text().split()[0]], check=True)
+        file.unlink()  # after a power cut its number would be nobody's either
 
     def stop(self) -> None:
         self._run("pg_ctl", "-D", f"{self.folder}/data", "-m", "immediate", "stop", check=False)

@@ -29,18 +29,21 @@ def queued_workspace(
     photos: int = 14,
     exclusive: bool = False,
     overlap: int = 1,
+    source: Sequence[Path] = (),
 ) -> Workspace:
-    """Real photos, imported, the whole pool queued."""
-    source = folder / "photos"
-    source.mkdir(parents=True)
+    """Photos, made up or those of `source`, imported, the whole pool queued."""
+    copies = folder / "photos"
+    copies.mkdir(parents=True)
+    for path in source:
+        shutil.copy(path, copies / path.name)
     rng = np.random.default_rng(0)
-    for number in range(photos):
+    for number in range(0 if source else photos):
         colours = rng.integers(0, 255, (4, 3, 3), dtype=np.uint8)
-        Pillow.fromarray(colours).resize((300, 400)).save(source / f"{number}.png")
+        Pillow.fromarray(colours).resize((300, 400)).save(copies / f"{number}.png")
     workspace = create_workspace(folder / "workspace", labels, exclusive=exclusive, seed=1)
     import_photos(
         workspace,
-        str(source),
+        str(copies),
         labels_from="none",
         class_map=None,
         group_by=None,

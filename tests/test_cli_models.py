@@ -73,8 +73,11 @@ def test_all_models_are_compared_and_saved(
     random_resnet50: Path,
 ) -> None:
     weights = ("--weights", random_resnet50, "--weights", random_vgg16, "--weights-unverified")
+    before = run("-w", labelled, "status", "--json")[1]
     status, out, err = run("-w", labelled, "models", "compare", *weights, *FAST, "--json")
     assert status == 0, err
+    # No copy became a photo, and none waits for a labeller.
+    assert run("-w", labelled, "status", "--json")[1] == before
     found = json.loads(out)
     rows = {row["name"]: row for row in found["models"]}
     names = ["basic-cnn", "vgg16-v1", "vgg16-v2", "vgg16-v3", "resnet50", "loop"]
@@ -185,6 +188,8 @@ def test_a_fine_tuned_backbone_is_a_new_version_beside_the_old(
     status, out, err = run("-w", labelled, "round", "--json")
     assert status == 0, err
     assert json.loads(out)["accuracy"]["value"] == pytest.approx(found["after"]["value"])
+    status, out, _ = run("-w", labelled, "doctor")
+    assert tuned.name in out
 
 
 def test_wrong_use_is_one_line(
@@ -215,4 +220,4 @@ def test_the_list_says_what_the_study_found(run: Run) -> None:  # noqa: F811
     assert len(out.splitlines()) == 5
     assert "rmsprop 0.0002, 50/50, both halves in turn; the study found 85.0 %" in out
     status, out, _ = run("models", "list", "--json")
-    assert json.loads(out)[0]["learning_rate"] == 0.1
+    assert json.loads(out)["models"][0]["learning_rate"] == 0.1

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from workspaces import LABELS, Known, make_workspace, use_features
 
 import strategies
-from al_fashion.errors import QueueError, WorkspaceError
+from al_fashion.errors import QueueError, Refused, WorkspaceError
 from al_fashion.loop.rounds import RoundOptions, run_round, watch_rounds
 from al_fashion.loop.simulate import answer_as_oracle, known_labels, simulate
 from al_fashion.models.cache import FeatureTable
@@ -23,8 +23,10 @@ from al_fashion.reports.plots import confusion_matrix
 from al_fashion.reports.status import workspace_status
 from al_fashion.store.answers import save_answer
 from al_fashion.store.database import reading, writing
+from al_fashion.store.explanations import explain
+from al_fashion.store.leases import claim
 from al_fashion.store.queue import next_photos, queue_counts
-from al_fashion.store.schema import Answer, Image, Query, Round
+from al_fashion.store.schema import Answer, Image, Lease, Query, Round
 
 
 @pytest.fixture
@@ -408,3 +410,22 @@ def test_wide_features_are_projected_for_strategies_and_not_for_predictions(
     truth = [known.truth[image_id] for image_id in known.table.ids]
     assert result.accuracy is not None
     assert (predicted == truth).mean() == pytest.approx(result.accuracy["value"], abs=0.15)
+
+
+def test_guesses_are_kept_of_training_photos_and_told_after_the_answer(known: Known) -> None:
+    run_round(known.workspace, RoundOptions(batch=12))
+    answer_all(known)
+    run_round(known.workspace, RoundOptions(batch=6, strategy="margin"))
+    with writing(known.workspace.engine) as session:
+        photo = claim(session, "bob", limit=1)[0]
+        with pytest.raises(Refused):
+            explain(session, "bob", photo.token, before_answer=False)
+        save_answer(
+            session, labeller="bob", token=photo.token, kind="none", label_names=[], client_id="b"
+        )
+        told = explain(session, "bob", photo.token, before_answer=False)
+        exposed = session.get_one(Lease, photo.token).exposed_ms
+    assert told["strategy"] == "margin" and exposed is not None
+    shares = [row["probability"] for row in told["guess"]]
+    assert len(shares) == 3 and shares == sorted(shares, reverse=True)
+    assert {row["label"] for row in told["guess"]} == set(LABELS)

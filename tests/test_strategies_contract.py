@@ -3,6 +3,7 @@
 import dataclasses
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -331,3 +332,8 @@ def test_selecting_reaches_nothing_above():
         "print(*{m.split('.')[0] for m in sys.modules})"
     ).split()
     assert not {"tensorflow", "keras", "al_fashion", "webui", "modAL"} & set(loaded)
+
+
+def test_every_strategy_is_in_the_documentation():
+    text = (Path(__file__).parent.parent / "docs" / "strategies.md").read_text(encoding="utf-8")
+    assert [name for name in strategies.names() if f"| `{name}` |" not in text] == []

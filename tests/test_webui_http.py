@@ -10,6 +10,7 @@ from markupsafe import escape
 from page import queued_workspace, stored
 from PIL import Image as Pillow
 from sqlalchemy.event import listen
+from workspaces import queue_of
 
 import webui
 from al_fashion.workspace import Workspace
@@ -344,3 +345,24 @@ def test_an_owner_takes_a_proposed_label_in(client: FlaskClient) -> None:
     assert client.post("/labels", data=data).status_code == 303
     assert client.get("/api/session").json["labels"][-1] == "trousers"
     assert client.post("/labels", data=data).status_code == 400
+
+
+def test_every_request_works_on_both_databases(tmp_path: Path, database: str) -> None:
+    workspace = queue_of(tmp_path / "w", database, 3, overlap=2)
+    client = create_app(workspace, "ann").test_client()
+    for path in ("/", "/end", "/previous", "/review", "/api/review", "/api/session"):
+        assert client.get(path).status_code in (200, 302), path
+    saved = post(client).json["saved"]
+    assert send(client, "/api/explain", {"token": saved["token"]}).status_code == 200
+    assert client.get("/api/history").json["answers"][0]["answer_id"] == saved["answer_id"]
+    body = {"answer_id": saved["answer_id"], "client_id": "u"}
+    assert send(client, "/api/undo", body).json["progress"] == {"done": 0, "all": 3}
+    tokens = [photo["token"] for photo in held(client)]
+    assert send(client, "/api/heartbeat", {"tokens": tokens}).json["held"] == tokens
+    skip = {"token": tokens[0], "reason": "broken", "client_id": "s"}
+    assert send(client, "/api/skip", skip).status_code == 200
+    assert send(client, "/api/release", {}).status_code == 200
+    assert client.get("/api/health").json == {"ok": True}
+    verdict = {"image_id": saved["image_id"], "kind": "none", "client_id": "v"}
+    assert send(client, "/api/review", verdict).status_code == 200
+    assert client.get("/api/progress").json["all"] == 3

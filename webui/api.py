@@ -51,6 +51,7 @@ def health() -> Response:
 @api.post("/claim")
 def claim_() -> Response:
     """The photo to answer now and the one after it."""
+    given.body()
     with writing(settings().workspace.engine) as session:
         photos = _held(session)
     return jsonify(photos=photos, progress=_progress())
@@ -95,6 +96,7 @@ def heartbeat_() -> Response:
 @api.post("/release")
 def release_() -> Response:
     """Give unanswered photos back."""
+    given.body()
     with writing(settings().workspace.engine) as session:
         release(session, person().name)
     return jsonify({})

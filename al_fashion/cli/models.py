@@ -28,7 +28,8 @@ def list_models(as_json: bool) -> None:
     from al_fashion.models.zoo import zoo_models
 
     if as_json:
-        print_json([{**asdict(model), "split": model.split} for model in zoo_models()])
+        rows = [{**asdict(model), "split": model.split} for model in zoo_models()]
+        print_json({"models": rows})
         return
     for model in zoo_models():
         study = "" if model.study is None else f"; the study found {percent(model.study)}"

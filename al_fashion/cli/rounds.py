@@ -118,5 +118,6 @@ def list_strategies(as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
+    width = max(len(row["name"]) for row in found)
     for row in found:
-        click.echo(f"{row['name']:10} {row['about']}")
+        click.echo(f"{row['name']:{width}} {row['about']}")

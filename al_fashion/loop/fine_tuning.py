@@ -164,8 +164,10 @@ def _identity(zoo: Zoo, fold: Fold, rows: TrainingSet, weights: Weights) -> str:
 
 
 def _show(bar: tqdm, done: Progress) -> None:
-    """Also counts the epochs of an earlier run."""
+    """Epochs of an earlier run count as done, not as time spent."""
     loss, accuracy = done.history[-1]
+    if bar.n == 0:
+        bar.n = bar.initial = done.epochs - 1
     bar.set_postfix(loss=f"{loss:.3f}", accuracy=f"{accuracy:.3f}", refresh=False)
     bar.update(done.epochs - bar.n)
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 import strategies
 from al_fashion.errors import ModelError, QueueError
 from al_fashion.loop.features import FeatureOptions, features_of, settings_of
+from al_fashion.loop.guesses import guesses
 from al_fashion.loop.learner import Learner
 from al_fashion.loop.step import (
     MIN_EVALUATED,
@@ -110,7 +111,7 @@ def run_round(workspace: Workspace, options: RoundOptions) -> RoundResult:
             sentences=[] if evaluation is None else sentences(asdict(evaluation)),
         )
         head = None if learner is None else head_of(learner, data)
-        _record(workspace, result, evaluation, queued, head, plan, key)
+        _record(workspace, result, evaluation, queued, head, plan, table, key)
         return result
 
 
@@ -288,6 +289,7 @@ def _record(
     queued: Sequence[tuple[str, Purpose, float | None]],
     head: LinearHead | None,
     plan: _Plan,
+    table: FeatureTable,
     key: str,
 ) -> None:
     """Save the model first: a round in the database always has its model beside it."""
@@ -297,5 +299,7 @@ def _record(
         backbone = settings_of(workspace.config)
         save_model(path, head_model(head, plan.labels, backbone, key, digest))
     with writing(workspace.engine) as session:
+        info = {"features": key}
         overlap = workspace.config.overlap
-        record_round(session, result, evaluation, queued, {"features": key}, overlap)
+        guessed = guesses(session, head, plan.labels, table, queued)
+        record_round(session, result, evaluation, queued, info, overlap, guessed)

@@ -17,7 +17,6 @@ from al_fashion.types import Evaluation
 
 # Fewer answered held-out photos than this say too little to show a number.
 MIN_EVALUATED = 30
-SEED_SET_STRATEGY = "kmeans"
 
 
 @dataclass(frozen=True)
@@ -146,12 +145,10 @@ def predictions_of(model: Learner | LinearHead, features: NDArray[np.float32]) -
 def select(
     learner: Learner | None, data: RoundData, strategy: str, k: int, rng: np.random.Generator
 ) -> strategies.Selection:
-    """The k candidates that the strategy would ask about; a diverse seed set at first.
+    """The k candidates that the strategy would ask about; at first, its own seed set.
 
     Raises strategies.StrategyError.
     """
-    if learner is None and strategy != "random":
-        strategy = SEED_SET_STRATEGY
     pool = strategies.Pool(
         features=data.features,
         candidates=data.candidates,

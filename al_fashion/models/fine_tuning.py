@@ -86,7 +86,6 @@ def fine_tune(
     """
     tuner = _Tuner(data, tensors, seed)
     progress = _resume(checkpoint, identity, tuner)
-    best = tuner.best
     while not progress.ended(epochs, patience):
         number = progress.epochs
         tuner.train(np.random.default_rng([seed, number]), trunk=number > 0)
@@ -95,10 +94,9 @@ def fine_tune(
         if number == 0 or progress.history[number][0] <= min(progress.history[1:])[0]:
             progress.best_epoch = number
             tuner.best = [np.asarray(value) for value in tuner.trunk.get_weights()]
-        best = tuner.best
         _save(checkpoint, identity, tuner, progress)
         after_epoch(progress)
-    return dict(zip(_TRUNK, best, strict=True)), progress
+    return dict(zip(_TRUNK, tuner.best, strict=True)), progress
 
 
 class _Tuner:
@@ -109,35 +107,23 @@ class _Tuner:
     ) -> None:
         with quiet():
             import keras
-            import tensorflow as tf
-        layers = keras.layers
-        maps = keras.Input((data.side, data.side, SHAPES[_TRUNK[0]][2]))
-        output = maps
-        for name in _TRUNK[::2]:
-            output = layers.Conv2D(SHAPES[name][3], 3, padding="same", activation="relu")(output)
-        self.trunk = keras.Model(maps, layers.MaxPooling2D()(output))
-        self.trunk.set_weights([tensors[name] for name in _TRUNK])
         self.data = data
-        self.classifier = keras.Sequential(
-            [
-                layers.Rescaling(1 / self._size()),
-                layers.Flatten(),
-                layers.Dropout(_DROPOUT, seed=seed),
-                layers.Dense(
-                    data.classes,
-                    activation="softmax",
-                    kernel_initializer=keras.initializers.GlorotUniform(seed),
-                ),
-            ]
-        )
+        self.trunk = _trunk(data.side)
+        self.trunk.set_weights([tensors[name] for name in _TRUNK])
+        self.best = self.trunk.get_weights()
+        self.classifier = _classifier(data.classes, 1 / self._size(), seed)
         self.classifier.build(self.trunk.output_shape)
-        self.optimisers = [
-            keras.optimizers.Adam(_TRUNK_RATE),
-            keras.optimizers.Adam(_CLASSIFIER_RATE),
-        ]
+        rates = (_TRUNK_RATE, _CLASSIFIER_RATE)
+        self.optimisers = [keras.optimizers.Adam(rate) for rate in rates]
         for optimiser, part in zip(self.optimisers, self._parts, strict=True):
             optimiser.build(part.trainable_variables)
-        self.best = self.trunk.get_weights()
+        self._step = self._compiled_step()
+
+    def _compiled_step(self) -> Any:
+        """One step on (maps, labels, whether the trunk takes part)."""
+        import keras
+        import tensorflow as tf
+
         loss = keras.losses.SparseCategoricalCrossentropy()
 
         def step(values: Any, labels: Any, with_trunk: Any) -> None:
@@ -150,7 +136,7 @@ class _Tuner:
                 self.optimisers[0].apply(found[: len(trunk)], trunk)
             self.optimisers[1].apply(found[len(trunk) :], classifier)
 
-        self._step = tf.function(step, reduce_retracing=True)
+        return tf.function(step, reduce_retracing=True)
 
     @property
     def _parts(self) -> tuple[Any, Any]:
@@ -191,6 +177,32 @@ class _Tuner:
     def _maps(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         side = self.data.side
         return base_values(np.asarray(self.data.features[rows])).reshape(len(rows), side, side, -1)
+
+
+def _trunk(side: int) -> Any:
+    """The convolutions of block 5 on maps of `side`, and its pooling."""
+    import keras
+    from keras import layers
+
+    maps = output = keras.Input((side, side, SHAPES[_TRUNK[0]][2]))
+    for name in _TRUNK[::2]:
+        output = layers.Conv2D(SHAPES[name][3], 3, padding="same", activation="relu")(output)
+    return keras.Model(maps, layers.MaxPooling2D()(output))
+
+
+def _classifier(classes: int, scale: float, seed: int) -> Any:
+    import keras
+    from keras import layers
+
+    start = keras.initializers.GlorotUniform(seed)
+    return keras.Sequential(
+        [
+            layers.Rescaling(scale),
+            layers.Flatten(),
+            layers.Dropout(_DROPOUT, seed=seed),
+            layers.Dense(classes, activation="softmax", kernel_initializer=start),
+        ]
+    )
 
 
 def _save(path: Path, identity: str, tuner: _Tuner, progress: Progress) -> None:

@@ -9,7 +9,7 @@ from sklearn.neighbors import NearestNeighbors
 
 MOST_LABELLED = 75
 """Measured: with 50 answers unlabelled photos help, with 100 they can do harm."""
-_UNLABELLED = 3000
+_UNLABELLED = 1500
 _NEIGHBOURS = 10
 _SPREAD = 0.95
 _STEPS = 50
@@ -51,7 +51,7 @@ def propagate(
 
 
 def spread_out(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """At most 3,000 of the rows, evenly spaced."""
+    """At most 1,500 of the rows, evenly spaced."""
     return rows[:: max(1, -(-len(rows) // _UNLABELLED))]
 
 

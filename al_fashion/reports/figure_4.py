@@ -32,7 +32,7 @@ def figure_4(results: Sequence[Result], epochs: int) -> str:
     widths = [max(len(row[place]) for row in rows) for place in range(len(_HEADER))]
     lines = [_line(row, widths) for row in rows]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    missing = [f"{result.title}: {result.reason}" for result in results if result.reason]
+    missing = [result.reason for result in results if result.reason]
     return "\n".join([*lines, "", *missing, why_they_differ(results)])
 
 

@@ -1,6 +1,7 @@
 """Pictures for the report, as SVG text."""
 
 import io
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -55,14 +56,14 @@ def reliability_diagram(bins: Sequence[dict[str, Any]]) -> str | None:
 
 
 def bound_curve(bounds: Sequence[float], target: float) -> str | None:
-    """What an audit could vouch for after each of its answers; None without answers."""
-    if not bounds:
+    """What an audit could vouch for after each of its answers; None before two of them."""
+    if len(bounds) < 2:
         return None
     figure = Figure(figsize=(7.5, 3.2), layout="constrained")
     axes = figure.subplots()
     axes.plot(range(1, len(bounds) + 1), [100 * bound for bound in bounds])
     axes.axhline(100 * target, linestyle="--", linewidth=1, color="#777777")
-    axes.set(xlabel="audit answers", ylabel="we can vouch for (%)", ylim=(50, 100))
+    axes.set(xlabel="audit answers", ylabel="we can vouch for (%)", ylim=(0, 101))
     axes.grid(alpha=0.3)
     return _svg(figure)
 
@@ -93,7 +94,8 @@ def _svg(figure: Figure) -> str:
     text = io.StringIO()
     # Text stays text, in the browser's fonts, which know more scripts than Matplotlib's; and a
     # dollar sign in a label is no formula.
-    with matplotlib.rc_context({"svg.fonttype": "none"}):
+    with matplotlib.rc_context({"svg.fonttype": "none"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
         for written in figure.findobj(Text):
             written.set_parse_math(False)
         figure.savefig(text, format="svg")

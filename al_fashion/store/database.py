@@ -36,6 +36,8 @@ def open_database(url: str | URL) -> Engine:
         engine = create_engine(url, pool_size=16, max_overflow=16, pool_pre_ping=True)
         if engine.dialect.name == "sqlite":
             _prepare_sqlite(engine)
+        elif engine.dialect.name == "postgresql":
+            _prepare_postgresql(engine)
         _migrate(engine)
     except (DatabaseError, NoSuchModuleError, ImportError) as error:
         reason = str(getattr(error, "orig", error)).splitlines()[0]
@@ -96,6 +98,14 @@ def _prepare_sqlite(engine: Engine) -> None:
     def _begin(connection: Connection) -> None:
         write = connection.get_execution_options().get("write", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _prepare_postgresql(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        # Compiling a plan takes far longer than our short statements.
+        connection.cursor().execute("SET jit = off")
+        connection.commit()
 
 
 def _migrate(engine: Engine) -> None:

@@ -10,7 +10,7 @@ from al_fashion.store.checks import next_check, pending_checks
 from al_fashion.store.database import now_ms
 from al_fashion.store.labellers import lock_labeller
 from al_fashion.store.queue import takeable
-from al_fashion.store.schema import Image, Labeller, Lease, Slot
+from al_fashion.store.schema import Image, Labeller, Lease, Query, Slot
 from al_fashion.types import LeasedPhoto
 
 LEASE_MS = 10 * 60 * 1000
@@ -131,10 +131,12 @@ def _next_lease(
             session.add(lease)
             session.flush()
             return lease, check
-    found = session.execute(
+    slot = session.scalars(
         takeable(who.id).limit(1).with_for_update(of=Slot, skip_locked=True)
     ).one_or_none()
-    if found is None:
+    if slot is None:
         return None
-    slot, image = found
+    image = session.scalars(
+        select(Image).join(Query, Query.image_id == Image.id).where(Query.id == slot.query_id)
+    ).one()
     return lease_slot(session, slot, who, image.id, now), image

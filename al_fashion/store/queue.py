@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, func, insert, literal, or_, select, update
+from sqlalchemy import Select, func, insert, literal, select, text, update
 from sqlalchemy.orm import Session, aliased
 
 from al_fashion.store.labellers import active_people
@@ -47,10 +47,13 @@ def enqueue(
         ).where(Query.round_id == round_id, Query.priority >= first)
         columns = ["query_id", "slot_no", "round_id", "priority", "state"]
         session.execute(insert(Slot).from_select(columns, new))
+    if session.get_bind().dialect.name == "postgresql":
+        # Or claims would be planned for the table as it was, until somebody happens to look.
+        session.execute(text("ANALYZE slot"))
 
 
-def takeable(labeller_id: int) -> Select[Slot, Image]:
-    """The free slots, with their photos, that a labeller may take, in strict order of priority.
+def takeable(labeller_id: int) -> Select[Slot]:
+    """The free slots that a labeller may take, in strict order of priority.
 
     Not those of a query they hold or answered another slot of, or have skipped. Both conditions
     are scalar subqueries, so that a free slot is found by walking the index, at any size.
@@ -70,10 +73,8 @@ def takeable(labeller_id: int) -> Select[Slot, Image]:
         .scalar_subquery()
     )
     return (
-        select(Slot, Image)
-        .join(Query, Query.id == Slot.query_id)
-        .join(Image, Image.id == Query.image_id)
-        .where(Slot.state == "free", held.is_(None), or_(said.is_(None), said == "undo"))
+        select(Slot)
+        .where(Slot.state == "free", held.is_(None), func.coalesce(said, "undo") == "undo")
         .order_by(Slot.round_id, Slot.priority, Slot.slot_no)
     )
 
@@ -89,6 +90,8 @@ def next_photos(session: Session, labeller: str, limit: int = 2) -> list[QueuedP
     )
     statement = (
         takeable(who)
+        .join(Query, Query.id == Slot.query_id)
+        .join(Image, Image.id == Query.image_id)
         .where(Slot.slot_no == first_free)
         .with_only_columns(Query.id, Image.id, Image.width, Image.height)
         .limit(limit)
@@ -117,12 +120,13 @@ def batch_progress(session: Session) -> tuple[int, int]:
     """(done, all) of the newest round's batch and whatever older is still open."""
     newest = select(func.max(Query.round_id)).scalar_subquery()
     rows = session.execute(
-        select(Query.state == "open", func.count())
+        select(Query.state, func.count())
         .where((Query.round_id == newest) | (Query.state == "open"))
-        .group_by(Query.state == "open")
-    ).tuples()
-    by_open = dict(rows.all())
-    return by_open.get(False, 0), sum(by_open.values())
+        .group_by(Query.state)
+    )
+    by_state = {state: count for state, count in rows}
+    everything = sum(by_state.values())
+    return everything - by_state.get("open", 0), everything
 
 
 def settle(session: Session, query_id: int) -> None:

@@ -208,10 +208,11 @@ class Answer(Base):
         UniqueConstraint("labeller_id", "client_id", name="answer_once"),
         Index("answer_of_image", "image_id", "labeller_id", "id"),
         Index("answer_of_labeller", "labeller_id", "id"),
+        Index("answer_of_query", "query_id", "labeller_id", "id"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     image_id: Mapped[str] = mapped_column(ForeignKey("image.id"))
-    query_id: Mapped[int | None] = mapped_column(ForeignKey("query.id"), index=True)
+    query_id: Mapped[int | None] = mapped_column(ForeignKey("query.id"))
     labeller_id: Mapped[int] = mapped_column(ForeignKey("labeller.id"))
     kind: Mapped[str]
     labels: Mapped[list[int]]

@@ -106,6 +106,8 @@ def _answers() -> None:
     op.add_column("answer", sa.Column("proposal", sa.String(), nullable=True))
     op.add_column("answer", sa.Column("labels_shown", sa.Integer(), nullable=True))
     op.execute("UPDATE answer SET labels_shown = (SELECT count(*) FROM label)")
+    op.drop_index(op.f("ix_answer_query_id"), "answer")
+    op.create_index("answer_of_query", "answer", ["query_id", "labeller_id", "id"])
     op.create_index("answer_of_labeller", "answer", ["labeller_id", "id"])
     op.create_index(op.f("ix_answer_token"), "answer", ["token"])
 

@@ -1,0 +1,277 @@
+"""Time and memory of every sampling strategy, beside the peers that implement the same.
+
+Prints one JSON object: `cases`, each with `strategy`, `n` photos, wall-clock `seconds`,
+`cpu_seconds`, `peak_mib` of the whole process, and where scikit-activeml or modAL has the same
+strategy `peer`, `peer_seconds`, `peer_peak_mib` and `ratio` (peer_seconds / seconds), with `peer_n`
+where the peer manages only fewer photos within 150 s and 8 GiB (its seconds are compared with ours
+for as many). Each case runs in a process of its own, after a selection from a small pool that
+imports what it needs. The pool: 512 made-up features like those of real photos (40 clusters of 32
+dimensions, noise in all), 10 classes, 1,000 labelled, a batch of 100, the probabilities of a
+logistic regression. From 500,000 photos on, features are a float16 memory map.
+
+    python benchmarks/selection.py [--n 60000] [--strategies a,b] [--no-peers]
+    python benchmarks/selection.py --scaling docs/images/selection.svg
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import strategies
+
+CLASSES, DIMENSION, BATCH, LABELLED = 10, 512, 100, 1000
+PEER_SECONDS, PEER_BYTES = 150, 8 * 2**30
+FEWER = [10_000, 2_000]
+REPEATS = 3
+BIG = 500_000
+SCALES = [10_000, 100_000, 1_000_000]
+
+SKACTIVEML: dict[str, tuple[str, dict[str, Any]]] = {
+    "random": ("RandomSampling", {}),
+    "least_confidence": ("UncertaintySampling", {"method": "least_confident"}),
+    "margin": ("UncertaintySampling", {"method": "margin_sampling"}),
+    "entropy": ("UncertaintySampling", {"method": "entropy"}),
+    "kcenter": ("CoreSet", {}),
+    "typiclust": ("TypiClust", {}),
+    "probcover": ("ProbCover", {}),
+    "maxherding": ("MaxHerding", {}),
+    "badge": ("Badge", {}),
+    "clue": ("Clue", {}),
+    "dropquery": ("DropQuery", {}),
+    "falcun": ("Falcun", {}),
+}
+MODAL = {"ranked_batch": "uncertainty_batch_sampling", "information_density": "information_density"}
+
+
+def make_pool(folder: Path, n: int) -> None:
+    """Writes features, classes and probabilities of `n` photos."""
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(0)
+    kind = rng.integers(40, size=n)
+    centres = 1.5 * rng.standard_normal((40, 32), dtype=np.float32)
+    spread = rng.standard_normal((32, DIMENSION), dtype=np.float32) / np.sqrt(32)
+    dtype = np.float16 if n >= BIG else np.float32
+    features = np.lib.format.open_memmap(folder / "features.npy", "w+", dtype, (n, DIMENSION))
+    proba = np.empty((n, CLASSES))
+    model = LogisticRegression(max_iter=200)
+    for start in range(0, n, 20_000):
+        part = slice(start, min(start + 20_000, n))
+        size = part.stop - part.start
+        inner = centres[kind[part]] + rng.standard_normal((size, 32), dtype=np.float32)
+        noise = 0.3 * rng.standard_normal((size, DIMENSION), dtype=np.float32)
+        features[part] = inner @ spread + noise
+        if start == 0:
+            model.fit(features[:LABELLED].astype(np.float32), kind[:LABELLED] % CLASSES)
+        proba[part] = model.predict_proba(features[part].astype(np.float32))
+    features.flush()
+    np.save(folder / "proba.npy", proba)
+    np.save(folder / "classes.npy", kind % CLASSES)
+
+
+def read_pool(folder: Path, n: int | None) -> strategies.Pool:
+    """The first n photos; the first LABELLED of them are labelled."""
+    features = np.load(folder / "features.npy", mmap_mode="r")[:n]
+    if len(features) < BIG:
+        features = np.array(features)
+    labelled, candidates = np.arange(LABELLED), np.arange(LABELLED, len(features))
+    targets = np.eye(CLASSES)[np.load(folder / "classes.npy")[:LABELLED]]
+    proba = np.load(folder / "proba.npy")[LABELLED : len(features)]
+    members = np.stack([proba, np.roll(proba, 1, axis=1)])
+    return strategies.Pool(features, candidates, labelled, targets, proba, members=members)
+
+
+def small(pool: strategies.Pool) -> strategies.Pool:
+    """200 candidates of the pool."""
+    return strategies.Pool(
+        np.asarray(pool.features[: LABELLED + 200]),
+        pool.candidates[:200],
+        pool.labelled,
+        pool.targets,
+        pool.proba[:200],
+        members=pool.members[:, :200],
+    )
+
+
+def our_selection(name: str, pool: strategies.Pool) -> Callable[[], Any]:
+    if not strategies.needs_members(name):
+        pool = strategies.Pool(**{**vars(pool), "members": None})
+    if strategies.entry(name).multilabel_only:
+        pool = strategies.Pool(**{**vars(pool), "multilabel": True})
+    k = min(BATCH, strategies.entry(name).most or BATCH)
+    return lambda: strategies.get(name)(pool, k, rng=np.random.default_rng(0))
+
+
+def peer_selection(name: str, pool: strategies.Pool) -> Callable[[], Any]:
+    if name in SKACTIVEML:
+        return skactiveml_selection(name, pool)
+    return modal_selection(name, pool)
+
+
+def skactiveml_selection(name: str, pool: strategies.Pool) -> Callable[[], Any]:
+    import inspect
+
+    from skactiveml import pool as peers
+    from skactiveml.classifier import SklearnClassifier
+    from sklearn.linear_model import LogisticRegression
+
+    kind, given = SKACTIVEML[name]
+    strategy = getattr(peers, kind)(random_state=0, **given)
+    X = pool.features.astype(np.float32)
+    y = np.full(len(X), np.nan)
+    y[pool.labelled] = pool.targets.argmax(axis=1)
+    classifier = SklearnClassifier(LogisticRegression(max_iter=200), classes=range(CLASSES))
+    classifier.fit(X[pool.labelled], y[pool.labelled])
+    asked = inspect.signature(strategy.query).parameters
+    extra = {"clf": classifier, "fit_clf": False, "estimator": classifier, "fit_estimator": False}
+    extra = {key: value for key, value in extra.items() if key in asked}
+    return lambda: strategy.query(X, y, batch_size=BATCH, **extra)
+
+
+def modal_selection(name: str, pool: strategies.Pool) -> Callable[[], Any]:
+    from modAL.batch import uncertainty_batch_sampling
+    from modAL.density import information_density
+    from modAL.models import ActiveLearner
+    from modAL.uncertainty import classifier_entropy
+    from sklearn.linear_model import LogisticRegression
+
+    X = pool.features.astype(np.float32)
+    learner = ActiveLearner(
+        LogisticRegression(max_iter=200),
+        X_training=X[pool.labelled],
+        y_training=pool.targets.argmax(axis=1),
+    )
+    candidates = X[pool.candidates]
+    if name == "ranked_batch":
+        return lambda: uncertainty_batch_sampling(learner, candidates, n_instances=BATCH)
+
+    def density() -> Any:
+        scores = classifier_entropy(learner, candidates)
+        return np.argsort(-scores * information_density(candidates, "cosine"))[:BATCH]
+
+    return density
+
+
+def run_case(folder: Path, name: str, side: str, n: int | None) -> dict[str, float]:
+    """In a process of its own: seconds of the quickest run and the process's peak memory."""
+    if side == "peer":
+        resource.setrlimit(resource.RLIMIT_AS, (PEER_BYTES, PEER_BYTES))
+    pool = read_pool(folder, n)
+    selection_of = our_selection if side == "ours" else peer_selection
+    selection_of(name, small(pool))()
+    select = selection_of(name, pool)
+    wall, cpu = [], []
+    while len(wall) < REPEATS and sum(wall) < 5:
+        started, worked = time.perf_counter(), time.process_time()
+        select()
+        wall.append(time.perf_counter() - started)
+        cpu.append(time.process_time() - worked)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    return {"seconds": min(wall), "cpu_seconds": min(cpu), "peak_mib": peak}
+
+
+def in_process(
+    folder: Path, name: str, side: str, n: int | None = None, limit: float | None = None
+) -> dict[str, float] | None:
+    """A case in a process of its own; None where it takes too long or too much memory."""
+    command = [sys.executable, __file__, "--case", str(folder), name, side, str(n or 0)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
+    except subprocess.TimeoutExpired:
+        return None
+    if done.returncode:
+        if side == "ours":
+            raise RuntimeError(f"{name}: {done.stderr}")
+        print(f"{name}: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
+        return None
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def measure(folder: Path, name: str, n: int, peers: bool) -> dict[str, Any]:
+    print(f"{name}, {n} photos …", file=sys.stderr)
+    ours = in_process(folder, name, "ours")
+    assert ours is not None
+    case: dict[str, Any] = {"strategy": name, "n": n, **rounded(ours)}
+    if not peers or name not in {**SKACTIVEML, **MODAL}:
+        return case
+    case["peer"] = "scikit-activeml" if name in SKACTIVEML else "modAL"
+    for fewer in [n, *(size for size in FEWER if size < n)]:
+        # Imports, reading and a small selection come on top of what is timed.
+        peer = in_process(folder, name, "peer", fewer, PEER_SECONDS + 30)
+        if peer is None or peer["seconds"] > PEER_SECONDS:
+            continue
+        if fewer < n:
+            ours = in_process(folder, name, "ours", fewer) or ours
+            case["peer_n"] = fewer
+        case["peer_seconds"] = round(peer["seconds"], 3)
+        case["peer_peak_mib"] = peer["peak_mib"]
+        case["ratio"] = round(peer["seconds"] / ours["seconds"], 1)
+        break
+    return case
+
+
+def rounded(case: dict[str, float]) -> dict[str, float]:
+    return {key: round(value, 3) for key, value in case.items()}
+
+
+def measure_all(n: int, names: list[str], peers: bool) -> list[dict[str, Any]]:
+    with tempfile.TemporaryDirectory() as folder:
+        print(f"making {n} photos …", file=sys.stderr)
+        make_pool(Path(folder), n)
+        return [measure(Path(folder), name, n, peers) for name in names]
+
+
+def plot_scaling(cases: list[dict[str, Any]], path: Path) -> None:
+    """Seconds against photos, both logarithmic, and a line of what linear cost would be."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7.5, 5.5))
+    for number, name in enumerate(dict.fromkeys(case["strategy"] for case in cases)):
+        own = [case for case in cases if case["strategy"] == name]
+        style = ["-", "--", ":"][number // 10 % 3]
+        axes.loglog(
+            [c["n"] for c in own], [c["seconds"] for c in own], style, marker=".", label=name
+        )
+    axes.loglog(SCALES, [n / 1e5 for n in SCALES], color="0.8", linewidth=5, zorder=0)
+    axes.set(xlabel="photos", ylabel="seconds", title="A batch of 100; grey: linear cost")
+    axes.legend(fontsize=7, ncols=2, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--n", type=int, default=60_000)
+    parser.add_argument("--strategies", help="Names, comma-separated; by default all.")
+    parser.add_argument("--no-peers", action="store_true")
+    parser.add_argument("--scaling", type=Path, help="Measure at 1e4, 1e5, 1e6 and plot here.")
+    parser.add_argument("--case", nargs=4, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.case:
+        folder, name, side, n = given.case
+        print(json.dumps(run_case(Path(folder), name, side, int(n) or None)))
+        return
+    names = given.strategies.split(",") if given.strategies else strategies.names()
+    names = [name for name in names if not strategies.entry(name).reasks]
+    if given.scaling:
+        cases = [case for n in SCALES for case in measure_all(n, names, peers=False)]
+        plot_scaling(cases, given.scaling)
+    else:
+        cases = measure_all(given.n, names, not given.no_peers)
+    print(json.dumps({"cases": cases}))
+
+
+if __name__ == "__main__":
+    main()
