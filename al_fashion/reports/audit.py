@@ -101,8 +101,8 @@ def _seen(session: Session, audit: Audit, progress: Progress) -> float:
 def audit_text(found: dict[str, Any]) -> list[str]:
     """The status in sentences."""
     lines = [
-        f"Attempt {found['attempt']} to prove round {found['round']}'s model at least "
-        f"{percent(found['target'])} accurate: {found['answers']} answers, {found['errors']} wrong.",
+        f"Attempt {found['attempt']}, to prove round {found['round']}'s model at least "
+        f"{percent(found['target'])} right: {found['answers']} answers, {found['errors']} wrong.",
         f"However often we look, we can vouch for {percent(found['lower_bound'])}; the e-value is "
         f"{found['e_value']:.3g}, {found['e_value_needed']:.0f} is needed.",
         _verdict(found),
