@@ -6,7 +6,7 @@ from typing import Any, Literal
 Split = Literal["pool", "heldout", "audit"]
 AnswerKind = Literal["labels", "none", "cannot_tell", "skip", "undo"]
 SkipReason = Literal["broken", "ambiguous", "sensitive", "not_in_list"]
-Purpose = Literal["train", "evaluate", "audit"]
+Purpose = Literal["train", "evaluate", "audit", "monitor", "recheck"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class Evaluation:
 
     `measures` are the other numbers by name. This is look number `look` at these photos;
     `all_looks` is the headline's interval that holds for every look together.
-    `calibration_error` is by how much its probabilities are off, on average, in [0, 1].
+    `calibration_error` is by how much its probabilities are off, on average, in [0, 1];
+    `reliability` has it by bins of probability: `said`, `right` (shares) and `count`.
     """
 
     metric: str
@@ -55,6 +56,7 @@ class Evaluation:
     all_looks: Interval
     difference: Difference | None
     calibration_error: float | None = None
+    reliability: list[dict[str, Any]] = field(default_factory=list)
 
     def headline(self) -> dict[str, Any]:
         """The headline accuracy as scripts read it: value, low, high, method, n, metric."""

@@ -291,3 +291,7 @@ def test_on_the_command_line(known: Known, tmp_path: Path) -> None:
     other = run("audit", "verify", path, "--model", known.workspace.folder / "al_fashion.toml")
     assert isinstance(other.exception, AuditError) and "another model" in str(other.exception)
     assert "PROVEN" in run("status").stdout
+    report = tmp_path / "report.html"
+    run("report", "-o", report)
+    text = report.read_text(encoding="utf-8")
+    assert "PROVEN" in text and "audit answers" in text

@@ -1,5 +1,7 @@
 """Rounds on a real workspace; only the backbone's features are made up."""
 
+import csv
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -271,6 +273,16 @@ def test_status_and_report_after_two_rounds(known: Known, tmp_path: Path) -> Non
     shown = f"{100 * after['accuracy']['value']:.1f} %"
     assert shown in text and "<svg" in text and "Confusion matrix" in text
     assert "http-equiv" not in text and 'src="http' not in text
+    assert "Reliability" in text and "no round proves it" in text
+    assert "How it was computed" in text and "labeller 1" in text
+    assert (tmp_path / "report-curve.svg").read_text(encoding="utf-8").startswith("<svg")
+    numbers = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert numbers["rounds"][-1]["evaluation"]["accuracy"]["value"] == after["accuracy"]["value"]
+    rows = list(csv.DictReader((tmp_path / "report.csv").open(encoding="utf-8")))
+    assert {"exact_match", "macro_f1", "log_loss", "recall of shirt"} <= {
+        row["measure"] for row in rows
+    }
+    assert all(float(row["low"]) <= float(row["value"]) <= float(row["high"]) for row in rows)
 
 
 def test_the_report_shows_what_was_asked_last_however_it_was_answered(

@@ -10,6 +10,7 @@ from al_fashion.stats.intervals import clopper_pearson
 from al_fashion.stats.metrics import (
     Earlier,
     Predictions,
+    calibration_error,
     evaluate_predictions,
     jaccard,
     log_losses,
@@ -78,7 +79,13 @@ def test_headline_metrics_of_several_labels() -> None:
 
 def test_every_measure_has_an_interval_around_it() -> None:
     found = six_hundred(18)
-    assert set(found.measures) == {"jaccard", "micro_f1", "macro_f1", "log_loss"}
+    assert set(found.measures) == {
+        "jaccard",
+        "micro_f1",
+        "macro_f1",
+        "calibration_error",
+        "log_loss",
+    }
     for interval in (found.exact_match, found.top1_in_set, *found.measures.values()):
         assert interval.low < interval.value < interval.high
     assert found.measures["micro_f1"].value == pytest.approx(582 / 600)
@@ -107,11 +114,19 @@ def test_log_loss() -> None:
     assert np.isfinite(sure).all()
 
 
+def test_calibration_error_in_two_bins_by_hand() -> None:
+    proba = np.array([[0.9, 0.1]] * 10 + [[0.6, 0.4]] * 10)
+    truth = np.eye(2, dtype=bool)[[0] * 8 + [1] * 2 + [0] * 6 + [1] * 4]
+    assert calibration_error(proba, truth, exclusive=True) == pytest.approx(0.05)
+    assert calibration_error(proba, truth, exclusive=False) == pytest.approx(0.05)
+
+
 def test_the_headline_in_words() -> None:
     said = sentences(asdict(six_hundred(18)))
     assert said[0].startswith("Of 600 photos, 582 were right (97.0 %, range 95.3–98.2 %)")
     assert "look 1" in said[-1] and "audit" in said[-1]
-    assert len(said) == 7
+    assert len(said) == 5
+    assert len(sentences(asdict(evaluated()))) == 7
 
 
 def test_every_look_costs() -> None:

@@ -92,7 +92,7 @@ def make_workspace(
 
 def use_features(monkeypatch: pytest.MonkeyPatch, known: Known) -> None:
     """Let rounds and simulations work on the made-up features."""
-    for module in ("rounds", "simulate", "audit"):
+    for module in ("rounds", "simulate", "audit", "monitor", "leaks", "suspects"):
         monkeypatch.setattr(
             f"al_fashion.loop.{module}.features_of", lambda *_: (known.table, "made-up")
         )

@@ -16,11 +16,12 @@ from al_fashion.config import FILE_NAME
 from al_fashion.data.given_labels import add_labels, unite_labels
 from al_fashion.data.inspection import inspect_files, is_at, record_files, replace_rows, storable
 from al_fashion.data.manifest import SourcePhoto, examples, read_class_map, resolve
+from al_fashion.data.near_duplicates import join_near, near_pairs, read_likeness
 from al_fashion.data.sources import read_source, walk
 from al_fashion.data.splits import assign_splits, name_groups
 from al_fashion.errors import SourceError
 from al_fashion.store.database import reading, writing
-from al_fashion.store.photos import in_chunks, labels, rules
+from al_fashion.store.photos import check_groups, in_chunks, labels, rules
 from al_fashion.store.schema import File, Image, Removed, Rules
 from al_fashion.types import Split
 from al_fashion.workspace import DATABASE_NAME, LOCK_NAME, SECRET_KEY_NAME, Workspace
@@ -198,9 +199,12 @@ def _add_photos(
         image_id: {photo.group for photo in photos if photo.group is not None}
         for image_id, photos in by_image.items()
     }
-    groups = name_groups(named, {image_id: group for image_id, (group, _) in known.items()})
+    home = {image_id: group for image_id, (group, _) in known.items()}
+    pairs = near_pairs(read_likeness(session), new)
+    groups = name_groups(join_near(named, home, pairs), home)
     placed = _place(groups, known, fixed)
     _add_images(session, [good[image_id] for image_id in new], placed, fixed)
+    check_groups(session)
     said, conflicts = unite_labels(by_image, fixed.exclusive)
     splits = {image_id: split for image_id, (_, split) in (known | placed).items()}
     add_labels(session, said, splits, labels_as)
@@ -213,7 +217,7 @@ def _add_photos(
         labelled=len(said),
         splits=dict(Counter(placed[image_id][1] for image_id in new).most_common()),
         quarantined=sorted(quarantined),
-        remarks=[*remarks, *conflicts, *_alone(named, known)],
+        remarks=[*remarks, *conflicts, *_alone(named, known), *_near(pairs, new)],
     )
 
 
@@ -247,6 +251,11 @@ def _alone(named: Mapping[str, set[str]], known: Mapping[str, tuple[str, Split]]
         f"{n} photos were imported before without a group and keep their splits; import into a "
         "new workspace to split by group."
     ]
+
+
+def _near(pairs: Sequence[tuple[str, str]], new: Sequence[str]) -> list[str]:
+    n = len({photo for pair in pairs for photo in pair} & set(new))
+    return [f"{n} new photos have near duplicates and share a group with them."] if n else []
 
 
 def _generator(fixed: Rules, new: Sequence[str], purpose: str) -> np.random.Generator:

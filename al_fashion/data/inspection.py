@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from tqdm import tqdm
 
 from al_fashion.data import fashion_mnist, images
+from al_fashion.data.near_duplicates import likeness
 from al_fashion.store.database import reading, writing
 from al_fashion.store.schema import File
 from al_fashion.workspace import Workspace
@@ -63,6 +64,8 @@ def inspect_file(path: str) -> dict[str, Any]:
         "height": None,
         "mime": None,
         "reason": None,
+        "phash": None,
+        "thumbnail": None,
     }
     try:
         row["size"], row["modified_ns"] = _check_file(path)
@@ -74,6 +77,7 @@ def inspect_file(path: str) -> dict[str, Any]:
         reason = "broken link" if os.path.islink(path) else error.strerror  # noqa: PTH114
         return row | {"reason": f"cannot be read: {reason}"}
     width, height = photo.size
+    row["phash"], row["thumbnail"] = likeness(photo) or (None, None)
     return row | {"image_id": images.content_id(content), "width": width, "height": height}
 
 

@@ -29,6 +29,7 @@ from al_fashion.models.predictors import head_model, saved_head
 from al_fashion.models.saved import load_model, save_model, training_set_digest
 from al_fashion.stats.sentences import sentences
 from al_fashion.store.audit import claimed_audit
+from al_fashion.store.ceiling import labeller_measures
 from al_fashion.store.consensus import Consensus, consensus
 from al_fashion.store.database import reading, writing
 from al_fashion.store.photos import count_photos, labels, rules
@@ -40,7 +41,7 @@ from al_fashion.store.rounds import (
     record_round,
     unanswered_heldout,
 )
-from al_fashion.types import Evaluation, Purpose, RoundResult
+from al_fashion.types import Evaluation, Interval, Purpose, RoundResult
 from al_fashion.workspace import Workspace
 
 EVALUATED_A_ROUND = 10
@@ -66,6 +67,7 @@ class _Plan:
 
     number: int
     look: int
+    people: dict[str, Interval]
     strategy: str
     pool: Consensus
     heldout: Consensus
@@ -94,6 +96,8 @@ def run_round(workspace: Workspace, options: RoundOptions) -> RoundResult:
         learner = train(data, before)
         earlier = earlier_model(before, plan.number - 1, whole)
         evaluation = evaluate(learner, data, plan.look, earlier)
+        if evaluation is not None:
+            evaluation = replace(evaluation, measures={**evaluation.measures, **plan.people})
         rng = round_generator(plan.seed, plan.number)
         queued = _queue_order(*_selected(learner, data, plan, table, rng))
         result = RoundResult(
@@ -171,6 +175,7 @@ def _plan(workspace: Workspace, options: RoundOptions) -> _Plan:
         return _Plan(
             number=newest_round(session) + 1,
             look=count_evaluated(session) + 1,
+            people=labeller_measures(session),
             strategy=strategy,
             pool=pool,
             heldout=heldout,

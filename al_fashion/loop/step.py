@@ -119,7 +119,7 @@ def evaluate(
         return None
     features = np.asarray(data.features[data.heldout])
     return evaluate_predictions(
-        _predictions(learner, features),
+        predictions_of(learner, features),
         data.truth,
         data.groups,
         data.labels,
@@ -134,10 +134,11 @@ def earlier_model(head: LinearHead | None, number: int, data: RoundData) -> Earl
     """What an earlier round's head says of the held-out photos; `data` is not yet projected."""
     if head is None or not len(data.heldout):
         return None
-    return Earlier(number, _predictions(head, np.asarray(data.features[data.heldout])))
+    return Earlier(number, predictions_of(head, np.asarray(data.features[data.heldout])))
 
 
-def _predictions(model: Learner | LinearHead, features: NDArray[np.float32]) -> Predictions:
+def predictions_of(model: Learner | LinearHead, features: NDArray[np.float32]) -> Predictions:
+    """What a learner or head says of features (n, d) of its own kind."""
     return Predictions(model.predict_proba(features), model.predict(features))
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from al_fashion.stats.audit import Progress, audit_progress, more_answers
+from al_fashion.stats.audit import Progress, audit_progress, bounds_so_far, more_answers
 from al_fashion.stats.audit_record import is_right
 from al_fashion.stats.planning import TARGET, attempt_alpha
 from al_fashion.store.audit import Outcome, decided, newest_audit, outcomes
@@ -64,6 +64,18 @@ def _status(session: Session, audit: Audit) -> dict[str, Any]:
     }
 
 
+def audit_bounds(workspace: Workspace) -> list[float]:
+    """What the newest attempt could vouch for after each counted answer."""
+    with reading(workspace.engine) as session:
+        audit = newest_audit(session)
+        if audit is None:
+            return []
+        metric = rules(session).metric
+        right = [_right(row, metric) for row in decided(outcomes(session, audit))]
+    alpha = attempt_alpha(audit.id)
+    return bounds_so_far(right[: audit_progress(right, alpha).answers], alpha)
+
+
 def _right(found: Outcome, metric: str) -> bool:
     photo = found.photo
     row = {
@@ -89,8 +101,8 @@ def _seen(session: Session, audit: Audit, progress: Progress) -> float:
 def audit_text(found: dict[str, Any]) -> list[str]:
     """The status in sentences."""
     lines = [
-        f"attempt {found['attempt']} to prove round {found['round']}'s model at least "
-        f"{percent(found['target'])} accurate: {found['answers']} answers, {found['errors']} wrong",
+        f"Attempt {found['attempt']}, to prove round {found['round']}'s model at least "
+        f"{percent(found['target'])} right: {found['answers']} answers, {found['errors']} wrong.",
         f"However often we look, we can vouch for {percent(found['lower_bound'])}; the e-value is "
         f"{found['e_value']:.3g}, {found['e_value_needed']:.0f} is needed.",
         _verdict(found),

@@ -10,14 +10,24 @@ from PIL import Image as Pillow
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from al_fashion import __version__
 from al_fashion.data.images import read_pixels
 from al_fashion.errors import MissingPhotos
 from al_fashion.files import write_text
-from al_fashion.reports.plots import confusion_matrix, learning_curve
+from al_fashion.reports.audit import audit_bounds, audit_text
+from al_fashion.reports.numbers import write_numbers
+from al_fashion.reports.plots import (
+    bound_curve,
+    confusion_matrix,
+    learning_curve,
+    reliability_diagram,
+)
 from al_fashion.reports.status import workspace_status
+from al_fashion.stats.planning import TARGET
 from al_fashion.stats.sentences import sentences
 from al_fashion.store.database import reading
 from al_fashion.store.photos import image_paths, labels, rules
+from al_fashion.store.quality import agreement, labellers_on_checks
 from al_fashion.store.rounds import headline, rounds
 from al_fashion.store.schema import Answer, Labeller, Query, Round
 from al_fashion.text import percent, percents
@@ -25,10 +35,14 @@ from al_fashion.workspace import Workspace
 
 PHOTOS_SHOWN = 48
 THUMBNAIL_SIDE = 160
+PLOTS = ("curve", "bounds", "reliability", "confusion")
 
 
 def write_report(workspace: Workspace, path: Path) -> None:
-    """Write the report. Raises WorkspaceError where the file cannot be written."""
+    """Write the report; beside it its numbers as JSON and CSV and its plots as SVG.
+
+    Raises WorkspaceError where a file cannot be written.
+    """
     environment = Environment(
         loader=PackageLoader("al_fashion", "reports/templates"),
         autoescape=True,
@@ -39,10 +53,16 @@ def write_report(workspace: Workspace, path: Path) -> None:
     environment.filters["percent"] = percent
     environment.globals["percents"] = percents
     template = environment.get_template("report.html")
-    write_text(path, template.render(**_content(workspace)))
+    content = _content(workspace)
+    write_text(path, template.render(**content))
+    for name in PLOTS:
+        if content[name] is not None:
+            write_text(path.with_name(f"{path.stem}-{name}.svg"), content[name])
+    write_numbers(workspace, path)
 
 
 def _content(workspace: Workspace) -> dict[str, Any]:
+    status = workspace_status(workspace)
     with reading(workspace.engine) as session:
         done = rounds(session)
         names = [label.name for label in labels(session)]
@@ -50,15 +70,45 @@ def _content(workspace: Workspace) -> dict[str, Any]:
         newest: dict[str, Any] | None = evaluated[-1].evaluation if evaluated else None
         return {
             "name": workspace.folder.name,
-            "status": workspace_status(workspace),
+            "status": status,
             "rules": rules(session),
             "rounds": [(row, headline(row)) for row in done],
             "newest": newest,
             "sentences": [] if newest is None else sentences(newest),
             "curve": learning_curve([(row.labelled, headline(row)) for row in evaluated]),
+            "audit": [] if status["audit"] is None else audit_text(status["audit"]),
+            "bounds": bound_curve(audit_bounds(workspace), TARGET),
+            "reliability": reliability_diagram((newest or {}).get("reliability", [])),
             "confusion": _confusion(newest, names),
             "photos": _asked_last(session),
+            "agreement": agreement(session),
+            "people": labellers_on_checks(session),
+            "computed": _computed(workspace, session, done),
         }
+
+
+def _computed(workspace: Workspace, session: Session, done: list[Round]) -> list[tuple[str, str]]:
+    """What it takes to compute all of this again."""
+    fixed, config = rules(session), workspace.config
+    features = str(done[-1].info.get("features", "")) if done else ""
+    return [
+        ("al-fashion", __version__),
+        ("seed", str(fixed.seed)),
+        ("a photo counts as right by", fixed.metric),
+        ("held out, kept for audits", f"{fixed.heldout_share:g}, {fixed.audit_share:g} of photos"),
+        ("backbone and weights (features)", features or "none yet"),
+        ("strategy, photos a round", f"{config.strategy}, {config.batch}"),
+        ("people asked about each photo", str(config.overlap)),
+        (
+            "random numbers",
+            "NumPy's default generator of (seed, round); audits' draws (seed, 0xA0D17, attempt)",
+        ),
+        (
+            "intervals",
+            "95 %: Clopper-Pearson for shares, Korn-Graubard for groups, the delta method for F1 "
+            "and Jaccard, cluster-t for the log loss; each number's method is in the JSON file",
+        ),
+    ]
 
 
 def _confusion(newest: dict[str, Any] | None, names: list[str]) -> str | None:
@@ -90,7 +140,7 @@ def _asked_last(session: Session) -> list[dict[str, Any]]:
             "picture": _thumbnail(answer.image_id, paths.get(answer.image_id, [])),
             "said": _said(answer, names),
             "labeller": who,
-            "why": strategy if purpose == "train" else "evaluation, at random",
+            "why": strategy if purpose == "train" else f"{purpose}, at random",
         }
         for answer, who, strategy, purpose in rows
     ]

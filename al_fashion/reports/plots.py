@@ -36,6 +36,38 @@ def learning_curve(rounds: Sequence[tuple[int, dict[str, Any] | None]]) -> str |
     return _svg(figure)
 
 
+def reliability_diagram(bins: Sequence[dict[str, Any]]) -> str | None:
+    """Said probability against the share right, points as large as their counts."""
+    if not bins:
+        return None
+    figure = Figure(figsize=(4.5, 4.5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 100], [0, 100], linestyle="--", linewidth=1, color="#777777")
+    most = max(row["count"] for row in bins)
+    axes.plot([100 * row["said"] for row in bins], [100 * row["right"] for row in bins], alpha=0.5)
+    axes.scatter(
+        [100 * row["said"] for row in bins],
+        [100 * row["right"] for row in bins],
+        s=[10 + 140 * row["count"] / most for row in bins],
+    )
+    axes.set(xlabel="probability said (%)", ylabel="right (%)", xlim=(0, 102), ylim=(0, 102))
+    axes.grid(alpha=0.3)
+    return _svg(figure)
+
+
+def bound_curve(bounds: Sequence[float], target: float) -> str | None:
+    """What an audit could vouch for after each of its answers; None before two of them."""
+    if len(bounds) < 2:
+        return None
+    figure = Figure(figsize=(7.5, 3.2), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(range(1, len(bounds) + 1), [100 * bound for bound in bounds])
+    axes.axhline(100 * target, linestyle="--", linewidth=1, color="#777777")
+    axes.set(xlabel="audit answers", ylabel="we can vouch for (%)", ylim=(0, 101))
+    axes.grid(alpha=0.3)
+    return _svg(figure)
+
+
 def confusion_matrix(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> str:
     """Photos by right label (rows) and predicted label (columns)."""
     side = max(4.0, 0.55 * len(labels) + 1.5)

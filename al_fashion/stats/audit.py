@@ -49,6 +49,12 @@ def audit_progress(right: Sequence[bool], alpha: float, target: float = TARGET) 
     )
 
 
+def bounds_so_far(right: Sequence[bool], alpha: float) -> list[float]:
+    """What the audit could vouch for after each of its answers."""
+    wrong = np.cumsum(~np.asarray(right, dtype=bool))
+    return [lower_bound(n - int(k), int(k), alpha) for n, k in enumerate(wrong, start=1)]
+
+
 def more_answers(
     progress: Progress, accuracy: float, left: int, alpha: float, target: float = TARGET
 ) -> tuple[int | None, int | None]:

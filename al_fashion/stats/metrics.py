@@ -123,6 +123,7 @@ def evaluate_predictions(
         all_looks=share_right(right, groups, 1 - attempt_alpha(look)),
         difference=_difference(right, earlier, truth, groups, metric),
         calibration_error=calibration_error(predictions.proba, truth, exclusive=exclusive),
+        reliability=_reliability(predictions.proba, truth, exclusive),
     )
 
 
@@ -130,17 +131,43 @@ def calibration_error(proba: Floats, truth: Bools, *, exclusive: bool, bins: int
     """The expected calibration error: how far probabilities are from shares, on average.
 
     Of the most probable label in exclusive use, else of every label of every photo, in bins of
-    equal width. Source: Guo et al., ICML 2017, equation 3.
+    equal width; with few photos it comes out too high. Source: Guo et al., ICML 2017, equation 3.
     """
-    if exclusive:
-        said, right = proba.max(axis=1), top1_in_set(proba, truth)
-    else:
-        said, right = proba.ravel(), truth.ravel()
+    return float(_gaps(proba, truth, exclusive, bins).mean())
+
+
+def _gaps(proba: Floats, truth: Bools, exclusive: bool, bins: int = 15) -> Floats:
+    """(n,) what each photo adds to the calibration error, times n."""
+    said, right = _said_and_right(proba, truth, exclusive)
     place = np.minimum((said * bins).astype(int), bins - 1)
-    gaps = np.bincount(place, weights=right, minlength=bins) - np.bincount(
-        place, weights=said, minlength=bins
-    )
-    return float(np.abs(gaps).sum() / len(said))
+    off = right - said
+    signs = np.sign(np.bincount(place.ravel(), weights=off.ravel(), minlength=bins))
+    return np.asarray((signs[place] * off).mean(axis=1))
+
+
+def _said_and_right(proba: Floats, truth: Bools, exclusive: bool) -> tuple[Floats, Bools]:
+    """Of the most probable label (n, 1) in exclusive use, else of every label (n, C)."""
+    if exclusive:
+        return proba.max(axis=1)[:, None], top1_in_set(proba, truth)[:, None]
+    return proba, truth
+
+
+def _reliability(
+    proba: Floats, truth: Bools, exclusive: bool, bins: int = 10
+) -> list[dict[str, Any]]:
+    said, right = (each.ravel() for each in _said_and_right(proba, truth, exclusive))
+    place = np.minimum((said * bins).astype(int), bins - 1)
+    found = []
+    for number in np.unique(place):
+        rows = place == number
+        found.append(
+            {
+                "said": float(said[rows].mean()),
+                "right": float(right[rows].mean()),
+                "count": int(rows.sum()),
+            }
+        )
+    return found
 
 
 def _measures(
@@ -151,11 +178,14 @@ def _measures(
     overlap = jaccard(predicted, truth)
     mean = float(overlap.mean())
     losses, some = log_losses(predictions.proba, truth, exclusive=exclusive)
+    gaps = _gaps(predictions.proba, truth, exclusive)
+    off = float(gaps.mean())
     named = [group for group, counts in zip(groups, some, strict=True) if counts]
     found = {
         "jaccard": delta_share(mean, overlap - mean, groups, decisions=truth.shape[1]),
         "micro_f1": micro_f1(predicted, truth, groups),
         "macro_f1": macro_f1(predicted, truth, groups),
+        "calibration_error": delta_share(off, gaps - off, groups, decisions=truth.shape[1]),
         "log_loss": cluster_t(losses, named) if len(set(named)) > 1 else None,
     }
     return {name: interval for name, interval in found.items() if interval is not None}

@@ -21,7 +21,7 @@ def sentences(evaluation: dict[str, Any]) -> list[str]:
     found = [_headline(evaluation), *_others(evaluation)]
     if evaluation["difference"] is not None:
         found.append(_change(evaluation["difference"]))
-    return [*found, _looks(evaluation)]
+    return [*found, *_people(evaluation["measures"]), _looks(evaluation)]
 
 
 def _headline(evaluation: dict[str, Any]) -> str:
@@ -37,7 +37,10 @@ def _headline(evaluation: dict[str, Any]) -> str:
 def _others(evaluation: dict[str, Any]) -> list[str]:
     measures = evaluation["measures"]
     found = []
-    if evaluation["metric"] == "accuracy":
+    if evaluation["confusion"] is not None:
+        # Where a photo has one label, all of these are the headline once more.
+        measures = {k: v for k, v in measures.items() if k not in ("jaccard", "micro_f1")}
+    elif evaluation["metric"] == "accuracy":
         found.append(f"The most likely label was a right one: {_share(evaluation['top1_in_set'])}.")
     else:
         found.append(f"The whole label set was right: {_share(evaluation['exact_match'])}.")
@@ -50,9 +53,34 @@ def _others(evaluation: dict[str, Any]) -> list[str]:
             f"F1 averaged over labels of {MIN_PHOTOS} photos or more: "
             f"{_share(measures['macro_f1'])}."
         )
+    if "calibration_error" in measures:
+        found.append(
+            f"Its probabilities are off by {_share(measures['calibration_error'])} on average."
+        )
     if "log_loss" in measures:
         loss = measures["log_loss"]
         found.append(f"Log loss: {loss['value']:.3f} (range {loss['low']:.3f}–{loss['high']:.3f}).")
+    return found
+
+
+def _people(measures: dict[str, Any]) -> list[str]:
+    found = []
+    if "labeller_agreement" in measures:
+        found.append(
+            f"Two labellers give the same answer in {_share(measures['labeller_agreement'])} of "
+            "cases."
+        )
+    if "labeller_alpha" in measures:
+        alpha = measures["labeller_alpha"]
+        found.append(
+            f"Their agreement beyond chance (Krippendorff's alpha) is {alpha['value']:.2f} "
+            f"(range {alpha['low']:.2f} to {alpha['high']:.2f})."
+        )
+    if "human_ceiling" in measures:
+        found.append(
+            f"People give the checked answer in {_share(measures['human_ceiling'])} of cases: no "
+            "model can measurably be better."
+        )
     return found
 
 

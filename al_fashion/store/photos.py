@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from al_fashion.errors import AnswerError, LabelError, UnknownLabel
+from al_fashion.errors import AnswerError, LabelError, UnknownLabel, WorkspaceError
 from al_fashion.store.schema import Answer, File, Image, Label, Rules, Truth
 
 
@@ -160,3 +160,18 @@ def image_groups(session: Session, split: str) -> dict[str, str]:
     """The group of every photo of one split, by image id."""
     statement = select(Image.id, Image.group).where(Image.split == split)
     return dict(session.execute(statement).tuples().all())
+
+
+def check_groups(session: Session) -> None:
+    """Raise WorkspaceError where a split cuts a group: training would leak into evaluation."""
+    cut = session.scalars(
+        select(Image.group)
+        .group_by(Image.group)
+        .having(func.count(func.distinct(Image.split)) > 1)
+        .order_by(Image.group)
+    ).all()
+    if cut:
+        raise WorkspaceError(
+            f"{len(cut)} groups lie in several splits, the first {cut[0]!r}. Join them with "
+            "`al-fashion leaks --join`."
+        )

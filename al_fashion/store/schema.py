@@ -6,7 +6,7 @@ from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, UniqueConstr
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 # The newest migration; opening a database compares against it without loading Alembic.
-REVISION = "0003"
+REVISION = "0004"
 
 
 class Base(DeclarativeBase):
@@ -67,7 +67,8 @@ class File(Base):
     """A place a photo was seen at, or a file that was quarantined with its reason.
 
     Rows are written while an import runs; the photo itself appears in `image` when it ends.
-    `image_id` is the SHA-256 of the content; None where the file could not be read.
+    `image_id` is the SHA-256 of the content; None where the file could not be read. `phash` and
+    `thumbnail` (16 x 16 grey values) tell near duplicates.
     """
 
     __tablename__ = "file"
@@ -80,6 +81,8 @@ class File(Base):
     height: Mapped[int | None]
     mime: Mapped[str | None]
     reason: Mapped[str | None]
+    phash: Mapped[str | None] = mapped_column(String(16))
+    thumbnail: Mapped[bytes | None]
 
 
 class Image(Base):

@@ -1,0 +1,73 @@
+"""How far the people agree, and how right they are: no model can measurably be better."""
+
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+from scipy import stats
+
+from al_fashion.stats.agreement import krippendorff_alpha
+from al_fashion.stats.metrics import share_right
+from al_fashion.types import Interval
+
+# (labeller, photo, the labels said)
+Said = tuple[Hashable, str, frozenset[str]]
+MIN_PHOTOS = 5
+_BLOCKS = 50
+
+
+def human_measures(
+    said: Sequence[Said], verdicts: Mapping[str, frozenset[str]]
+) -> dict[str, Interval]:
+    """`labeller_agreement`, `labeller_alpha` and `human_ceiling`, those that can be told.
+
+    Agreement is the share of pairs of answers to a photo that are the same whole set; alpha is
+    Krippendorff's with MASI, by a jackknife over photos; the ceiling is the share of people's
+    answers that are the checked one (`verdicts`, by photo). Each needs MIN_PHOTOS photos.
+    """
+    by_photo: dict[str, list[frozenset[str]]] = defaultdict(list)
+    for _, photo, labels in said:
+        by_photo[photo].append(labels)
+    pairs = [
+        (photo, one == other)
+        for photo, answers in by_photo.items()
+        for one, other in combinations(answers, 2)
+    ]
+    checked = [(photo, labels == verdicts[photo]) for _, photo, labels in said if photo in verdicts]
+    found = {
+        "labeller_agreement": _share(pairs),
+        "labeller_alpha": _alpha(said, {photo for photo, _ in pairs}),
+        "human_ceiling": _share(checked),
+    }
+    return {name: interval for name, interval in found.items() if interval is not None}
+
+
+def _share(rows: Sequence[tuple[str, bool]]) -> Interval | None:
+    photos = [photo for photo, _ in rows]
+    if len(set(photos)) < MIN_PHOTOS:
+        return None
+    return share_right(np.array([right for _, right in rows]), photos)
+
+
+def _alpha(said: Sequence[Said], shared: set[str]) -> Interval | None:
+    """Krippendorff's alpha with a jackknife interval (Hughes 2022), blocks of photos left out."""
+    if len(shared) < MIN_PHOTOS:
+        return None
+    rows = [row for row in said if row[1] in shared]
+    order = sorted(shared)
+    blocks = min(_BLOCKS, len(order))
+    block = {photo: place % blocks for place, photo in enumerate(order)}
+    value = krippendorff_alpha(rows, "masi")
+    without = np.array(
+        [
+            krippendorff_alpha([row for row in rows if block[row[1]] != left], "masi")
+            for left in range(blocks)
+        ]
+    )
+    if np.isnan(value) or np.isnan(without).any():
+        return None
+    error = np.sqrt((blocks - 1) / blocks * np.sum((without - without.mean()) ** 2))
+    half = float(stats.t.isf(0.025, blocks - 1) * error)
+    low, high = max(-1.0, value - half), min(1.0, value + half)
+    return Interval(float(value), low, high, "jackknife", 0.95, len(order))

@@ -1,0 +1,46 @@
+"""Agreement and the human ceiling, by hand and by simulation."""
+
+import numpy as np
+import pytest
+
+from al_fashion.stats.agreement import krippendorff_alpha
+from al_fashion.stats.people import Said, human_measures
+
+
+def simulated(photos: int, people: int, accuracy: float, seed: int = 0) -> tuple[list[Said], dict]:
+    rng = np.random.default_rng(seed)
+    truth = {f"{photo}": frozenset({"dress"}) for photo in range(photos)}
+    said = [
+        (who, photo, right if rng.random() < accuracy else frozenset({"shirt"}))
+        for photo, right in truth.items()
+        for who in range(people)
+    ]
+    return said, truth
+
+
+def test_by_hand() -> None:
+    a, b = frozenset({"a"}), frozenset({"a", "b"})
+    said = [(who, str(k), a if k < 5 else b) for k in range(10) for who in ("ann", "bob")]
+    said += [("ann", "x", a), ("bob", "x", b)]
+    found = human_measures(said, {str(photo): a for photo in range(4)} | {"x": b})
+    assert found["labeller_agreement"].value == pytest.approx(10 / 11)
+    assert found["labeller_agreement"].n == 11
+    assert found["human_ceiling"].value == pytest.approx(9 / 10)
+    assert found["labeller_alpha"].value == pytest.approx(krippendorff_alpha(said, "masi"))
+
+
+def test_the_ceiling_holds_the_truth_though_answers_to_a_photo_are_grouped() -> None:
+    held = []
+    for seed in range(200):
+        found = human_measures(*simulated(60, 3, 0.9, seed))["human_ceiling"]
+        held.append(found.low <= 0.9 <= found.high)
+    assert np.mean(held) > 0.92
+
+
+def test_what_cannot_be_told_is_left_out() -> None:
+    assert human_measures([], {}) == {}
+    said, truth = simulated(20, 1, 0.9)
+    assert set(human_measures(said, truth)) == {"human_ceiling"}
+    assert set(human_measures(said, {})) == set()
+    said, _ = simulated(20, 2, 1.0)
+    assert set(human_measures(said, {})) == {"labeller_agreement"}
