@@ -51,20 +51,35 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        """Start; after a kill only once the last of the server's processes has gone."""
+        """Start; after a kill that may take until the last of the server's processes has gone."""
         options = f"-p {self.port} -k {self.folder} -h 127.0.0.1 -c max_connections=200"
         log = f"{self.folder}/log"
-        command = ("pg_ctl", "-D", f"{self.folder}/data", "-w", "-l", log, "-o", options, "start")
-        for _ in range(30):
+        command = (
+            "pg_ctl",
+            "-D",
+            f"{self.folder}/data",
+            "-w",
+            "-t",
+            "20",
+            "-l",
+            log,
+            "-o",
+            options,
+            "start",
+        )
+        for _ in range(5):
             if self._run(*command, check=False) == 0:
                 return
             time.sleep(1)
         raise RuntimeError(Path(log).read_text())
 
     def kill(self) -> None:
-        """As a power cut would: no shutdown, no checkpoint."""
+        """As a power cut would: every process at once, no shutdown, no checkpoint."""
         file = self.folder / "data" / "postmaster.pid"
-        subprocess.run(["kill", "-9", file.read_text().split()[0]], check=True)
+        server = file.read_text().split()[0]
+        children = subprocess.run(["pgrep", "-P", server], capture_output=True, text=True)
+        # The server itself first, or it would start its children anew.
+        subprocess.run(["kill", "-9", server, *children.stdout.split()], check=False)
         file.unlink()  # after a power cut its number would be nobody's either
 
     def stop(self) -> None:
