@@ -212,7 +212,7 @@ BAD = {
     "one label": (("init", "new", "--labels", "a"), 1, "2 are needed"),
     "nothing left": (("init", "new", "--labels", "a,b", "--heldout", "1.5"), 1, "below 1"),
     "folder is a file": (("init", "hat.csv", "--labels", "a,b"), 1, "hat.csv"),
-    "other address": (("serve", "--host", "0.0.0.0"), 1, "this machine only"),
+    "other address": (("serve", "--host", "0.0.0.0"), 1, "labeller add"),
 }
 
 
