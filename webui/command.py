@@ -91,7 +91,7 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise ServeError(
-            f"Cannot serve on {host}, port {port}: {error.strerror}. Choose another --port, or an "
-            "address of this machine as --host."
+            f"Cannot serve on {host}, port {port}: {error.strerror}. Choose another with --port, "
+            "or an address of this machine with --host."
         ) from error
     return listener
