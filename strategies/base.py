@@ -130,7 +130,9 @@ def check(pool: Pool, k: int) -> None:
     if pool.proba is not None:
         _check_probabilities(pool.proba, pool.multilabel)
     if pool.members is not None and not _are_probabilities(pool.members):
-        raise InvalidPool("Members hold values that are not probabilities: expected 0 to 1.")
+        raise InvalidPool(
+            "Members hold NaN or infinity, or values beyond 0 to 1. Train the committee again."
+        )
     _check_finite(pool.features, used)
 
 

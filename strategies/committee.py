@@ -179,8 +179,6 @@ def _questions(pool: Pool) -> int:
 def _outcomes(pool: Pool, positions: np.ndarray | slice) -> np.ndarray:
     """(T, photos, questions, outcomes) float64 probabilities of some candidates."""
     part = np.clip(np.asarray(_members(pool)[:, positions], dtype=np.float64), 0.0, 1.0)
-    if not np.isfinite(part).all():
-        raise InvalidPool("Members hold NaN or infinity. Train the committee again.")
     return np.stack([1.0 - part, part], axis=-1) if pool.multilabel else part[:, :, None]
 
 
