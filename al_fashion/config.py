@@ -73,7 +73,9 @@ def _checked(path: Path, values: dict[str, Any]) -> Config:
         if expected:
             raise WorkspaceError(f"{path}: {name} = {value!r}, expected {expected}.")
     if values.get("input_size"):
-        _check_range(path, "input_size", values, 32, 1024)
+        # VGG16's five halvings leave nothing of fewer pixels; other networks may.
+        smallest = 32 if values.get("backbone", "vgg16") == "vgg16" else 1
+        _check_range(path, "input_size", values, smallest, 1024)
     _check_range(path, "batch", values, 1, 100_000)
     _check_range(path, "overlap", values, 1, 25)
     _check_range(path, "check_share", values, 0.0, 0.5)

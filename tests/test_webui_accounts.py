@@ -52,6 +52,10 @@ def signed_in(workspace: Workspace, name: str, role: str = "labeller") -> FlaskC
     return client
 
 
+def session_cookie(client: FlaskClient):  # type: ignore[no-untyped-def]
+    return client.get_cookie(client.application.config["SESSION_COOKIE_NAME"])
+
+
 def sign_in(client: FlaskClient, name: str, password: str, **more: str):  # type: ignore[no-untyped-def]
     data = {"name": name, "password": password, "csrf_token": token(client, "/login"), **more}
     return client.post("/login", data=data)
@@ -94,14 +98,14 @@ def test_an_invitation_is_good_once_and_for_a_week(
 def test_sessions_survive_a_restart_and_end_with_a_new_password(workspace: Workspace) -> None:
     client = signed_in(workspace, "ann")
     again = browser(workspace)
-    cookie = client.get_cookie("session")
+    cookie = session_cookie(client)
     assert cookie is not None
-    again.set_cookie("session", cookie.value)
+    again.set_cookie(cookie.key, cookie.value)
     assert again.get("/api/session").json["labeller"] == "ann"
     accept_invitation(workspace.engine, secret_of(workspace, "ann"), PASSWORD + "2")
     assert again.get("/api/session").status_code == 401
     forged = browser(workspace)
-    forged.set_cookie("session", cookie.value[:-3] + "abc")
+    forged.set_cookie(cookie.key, cookie.value[:-3] + "abc")
     assert forged.get("/api/session").status_code == 401
 
 
@@ -110,11 +114,11 @@ def test_signing_in_out_and_never_elsewhere(workspace: Workspace) -> None:
     client = browser(workspace)
     assert sign_in(client, "ann", "wrong password").status_code == 401
     assert sign_in(client, "nobody", PASSWORD).status_code == 401
-    before = client.get_cookie("session")
+    before = session_cookie(client)
     done = sign_in(client, "ann", PASSWORD, next="//evil.example")
     assert done.headers["Location"] == "/"
-    assert client.get_cookie("session") != before
-    assert client.get_cookie("session").http_only  # type: ignore[union-attr]
+    assert session_cookie(client) != before
+    assert session_cookie(client).http_only
     page = token(client, "/")
     renamed = client.post("/labeller", data={"name": "bob", "csrf_token": page})
     assert renamed.status_code == 403

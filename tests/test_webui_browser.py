@@ -239,7 +239,7 @@ def test_skipping_takes_a_reason_and_a_proposal(page: Page, tmp_path: Path) -> N
         expect(page.locator("#skip-dialog")).to_be_visible()
         page.keyboard.press("Escape")
         expect(page.locator("#skip-dialog")).to_be_hidden()
-        for said in ("s1", "s4"):
+        for said in ("s 1", "s 4"):
             all_saved(page)
             shown(page)
             for key in said.split():

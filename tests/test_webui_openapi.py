@@ -45,13 +45,13 @@ def test_schemathesis_finds_no_failure(tmp_path: Path) -> None:
     app = create_app(workspace, "ann")
     client = app.test_client()
     csrf = client.get("/api/session").json["csrf_token"]
-    cookie = client.get_cookie("session")
+    cookie = client.get_cookie(app.config["SESSION_COOKIE_NAME"])
     assert cookie is not None
     schema = schemathesis.openapi.from_path(DOCUMENT)
     schema.app = app
     sent = {
         "headers": {"X-CSRFToken": csrf, "Host": "localhost"},
-        "cookies": {"session": cookie.value},
+        "cookies": {cookie.key: cookie.value},
     }
     operations = [found.ok() for found in schema.get_all_operations()]
     assert len(operations) == 13
