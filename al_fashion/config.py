@@ -34,7 +34,7 @@ class Config:
     input_size: int = 0
     weights: str = ""
     engine: Literal["auto", "keras", "ncnn"] = "auto"
-    strategy: str = "usdm"
+    strategy: str = "auto"
     batch: int = 20
     overlap: int = 1
     check_share: float = 0.0

@@ -134,7 +134,7 @@ def test_wrong_settings_are_said(tmp_path: Path, line: str, says: str) -> None:
 def test_a_configuration_of_the_first_version_is_read(tmp_path: Path) -> None:
     lines = 'database = ""\ninput_size = 48\nstrategy = "usdm"\nbatch = 20\n'
     (tmp_path / "al_fashion.toml").write_text(lines)
-    assert load_config(tmp_path) == Config(input_size=48)
+    assert load_config(tmp_path) == Config(input_size=48, strategy="usdm")
     changed = Config(layers=("a", "b"), pooling="flat")
     changed.save(tmp_path)
     assert load_config(tmp_path) == changed

@@ -292,7 +292,7 @@ def test_the_report_shows_what_was_asked_last_however_it_was_answered(
     answer_as_oracle(known.workspace)
     write_report(known.workspace, tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert text.count("<figure>") == 6 and "oracle; usdm" in text
+    assert text.count("<figure>") == 6 and "oracle; auto" in text
 
 
 def test_labels_with_signs_of_formulas_and_other_scripts_are_drawn() -> None:
