@@ -63,8 +63,8 @@ def _print_round(result: RoundResult, as_json: bool) -> None:
         print_json(asdict(result))
     else:
         click.echo(round_line(result))
-        for sentence in result.sentences:
-            click.echo(f"  {sentence}")
+        for sentence in result.sentences:  # beside the one line that a script may read
+            click.echo(f"  {sentence}", err=True)
 
 
 @click.command()
