@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
+from tqdm import tqdm
 
 from al_fashion.errors import AlFashionError, AnswerError
 from al_fashion.store.accounts import check_name
@@ -35,7 +36,8 @@ def import_answers(
     rows = _read_rows(file)
     new = 0
     with writing(workspace.engine) as session:
-        for line, row in rows:
+        # A bar only where it takes over two seconds.
+        for line, row in tqdm(rows, unit="answer", delay=2):
             try:
                 new += _take(session, row, default_labeller, verdicts)
             except AlFashionError as error:
