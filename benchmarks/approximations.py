@@ -2,11 +2,11 @@
 
 Prints one JSON object: `solver`, USDM's optimum on 500 photos beside SciPy's SLSQP; `prefilter`,
 USDM on the most uncertain photos only beside the whole pool; `rules`, accuracy (mean area under
-the learning curve) with USDM's r, sigma and neighbours multiplied; `coverage`, what maxherding
-covers with a sample of candidates and references, as a share of the plain greedy's; `typiclust`,
-how typical its photos are in all features, as a share of the plain definition's; `neighbours`, the
-share of true neighbours that the graph has. Photos are 12,000 rows of FEATURES (n, d) with CLASSES
-(n,), .npy files, or made up like those of `selection.py`.
+the learning curve) with other values of USDM's r, sigma and neighbours, and of other strategies;
+`coverage`, what maxherding covers with a sample of candidates and references, as a share of the
+plain greedy's; `typiclust`, how typical its photos are in all features, beside the plain
+definition's; `neighbours`, the share of true neighbours that the graph has. Photos are 12,000 rows
+of FEATURES (n, d) with CLASSES (n,), .npy files, or made up like those of `selection.py`.
 
     python benchmarks/approximations.py [--features FILE --classes FILE] [--seeds 3]
 """
@@ -105,7 +105,10 @@ def prefilter(features: np.ndarray, classes: np.ndarray) -> list[dict[str, Any]]
 
 
 def learning_curve(
-    data: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], seed: int, **given: Any
+    data: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    seed: int,
+    strategy: str = "usdm",
+    **given: Any,
 ) -> float:
     """Mean accuracy over 100 to 300 labels, 50 a round, from a typiclust seed set of 50."""
     features, classes, test, truth = data
@@ -116,7 +119,7 @@ def learning_curve(
     scores = []
     for _ in range(5):
         pool = fitted_pool(features, classes, labelled)
-        chosen = strategies.get("usdm")(pool, 50, rng=rng, **given).indices
+        chosen = strategies.get(strategy)(pool, 50, rng=rng, **given).indices
         labelled = np.concatenate([labelled, chosen])
         model = LogisticRegression(max_iter=300).fit(features[labelled], classes[labelled])
         scores.append(model.score(test, truth))
@@ -133,7 +136,8 @@ def rules(features: np.ndarray, classes: np.ndarray, seeds: int) -> list[dict[st
             float(np.mean([learning_curve(data, seed, **given) for seed in range(seeds)])), 4
         )
 
-    cases = []
+    others = ("random", "margin", "uherding")
+    cases = [{"rule": f"{name} instead", "accuracy": mean(strategy=name)} for name in others]
     for factor in (0.1, 0.3, 1.0, 3.0, 10.0):
         usdm.WEIGHT = factor * weight
         cases.append({"rule": "r", "times": factor, "accuracy": mean()})

@@ -232,7 +232,7 @@ def measure_all(n: int, names: list[str], peers: bool) -> list[dict[str, Any]]:
 
 
 def plot_scaling(cases: list[dict[str, Any]], path: Path) -> None:
-    """Seconds against photos, both logarithmic, and a line of what linear cost would be."""
+    """Processor time against photos, both logarithmic, and what linear cost would be."""
     import matplotlib
 
     matplotlib.use("svg")
@@ -243,10 +243,14 @@ def plot_scaling(cases: list[dict[str, Any]], path: Path) -> None:
         own = [case for case in cases if case["strategy"] == name]
         style = ["-", "--", ":"][number // 10 % 3]
         axes.loglog(
-            [c["n"] for c in own], [c["seconds"] for c in own], style, marker=".", label=name
+            [c["n"] for c in own], [c["cpu_seconds"] for c in own], style, marker=".", label=name
         )
     axes.loglog(SCALES, [n / 1e5 for n in SCALES], color="0.8", linewidth=5, zorder=0)
-    axes.set(xlabel="photos", ylabel="seconds", title="A batch of 100; grey: linear cost")
+    axes.set(
+        xlabel="photos",
+        ylabel="seconds of processor time",
+        title="A batch of 100; grey: linear cost",
+    )
     axes.legend(fontsize=7, ncols=2, loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
 

@@ -15,7 +15,7 @@ from strategies.uncertainty import uncertainty_scores
 
 REFERENCES = 20_000
 """Most photos whose coverage is counted, a random sample of the pool."""
-CANDIDATES = 5_000
+CANDIDATES = 10_000
 """Most photos to choose from."""
 SIGMA = 0.5
 """Kernel width, in root mean squares of the pool."""
