@@ -22,7 +22,7 @@ class Config:
 
     database: str = ""
     input_size: int = 0
-    strategy: str = "usdm"
+    strategy: str = "auto"
     batch: int = 20
 
     def save(self, folder: Path) -> None:
