@@ -65,7 +65,8 @@ def max_binary_margin(pool: Pool, k: int, *, rng: np.random.Generator) -> Select
     """The k candidates whose most certain label is least certain; cold, a diverse seed.
 
     Most photos have some label that is surely off, so that many are nearly equal: among doubts
-    equal to three digits the mean doubt decides. Source: as `mean_binary_margin`, combined by the
+    equal to three digits the mean doubt decides. A photo with two labels in doubt and one that is
+    surely off does not count as ambiguous here. Source: as `mean_binary_margin`, combined by the
     maximum. Raises what `base.check` raises.
     """
 
