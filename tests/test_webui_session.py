@@ -1,6 +1,5 @@
-"""A long session by keyboard alone in a real browser, and what the page looks like."""
+"""A long session by keyboard alone in a real browser."""
 
-import os
 import statistics
 import time
 from collections.abc import Iterator
@@ -10,11 +9,6 @@ import numpy as np
 import pytest
 from page import chromium, queued_workspace, serving, stored
 from playwright.sync_api import Browser, Page, expect
-
-from al_fashion.store.answers import save_answer
-from al_fashion.store.database import writing
-from al_fashion.store.leases import claim
-from al_fashion.store.schema import Round
 
 LABELS = ("dress", "pullover", "shirt", "skirt", "trousers", "shoes")
 ANSWERS = 200
@@ -83,77 +77,3 @@ def keys(rng: np.random.Generator) -> list[str]:
         return ["s", "2"]
     digits = rng.choice(len(LABELS), size=rng.choice([1, 1, 2]), replace=False) + 1
     return [*map(str, digits), "Enter"]
-
-
-@pytest.mark.skipif("AL_FASHION_PICTURES" not in os.environ, reason="draws docs/images by hand")
-def test_pictures_for_the_documentation(browser: Browser, tmp_path: Path) -> None:
-    """AL_FASHION_PICTURES names the folder to write to, AL_FASHION_PHOTOS real photos."""
-    folder = Path(os.environ["AL_FASHION_PICTURES"])
-    source = Path(os.environ["AL_FASHION_PHOTOS"])
-    photos = sorted(source.rglob("*.jpg"))[:30]
-    workspace = queued_workspace(tmp_path, LABELS, overlap=2, source=photos)
-    with writing(workspace.engine) as session:
-        session.get_one(Round, 1).evaluation = evaluation(0.71)
-        for number, share in enumerate((0.78, 0.83, 0.87), start=2):
-            session.add(
-                Round(
-                    id=number,
-                    strategy="usdm",
-                    labelled=50 * number,
-                    queued=0,
-                    seconds=1.0,
-                    created_ms=0,
-                    evaluation=evaluation(share),
-                    info={},
-                )
-            )
-    with serving(workspace) as url:
-        for scheme, size in (("light", (1280, 800)), ("dark", (1280, 800)), ("phone", (390, 844))):
-            context = browser.new_context(
-                viewport={"width": size[0], "height": size[1]},
-                color_scheme="dark" if scheme == "dark" else "light",
-            )
-            page = context.new_page()
-            page.goto(url)
-            photo = shown(page, None)
-            for key in ("1", "3", "n", "2"):
-                page.keyboard.press(key)
-                if key != "n":
-                    page.keyboard.press("Enter")
-                photo = shown(page, photo)
-            page.keyboard.press("4")
-            page.wait_for_timeout(800)
-            page.screenshot(path=folder / f"page-{scheme}.png")
-            context.close()
-        answer_rest(workspace)
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        for name, path in (("end", ""), ("review", "review")):
-            page.goto(url + path)
-            page.wait_for_load_state("networkidle")
-            page.screenshot(path=folder / f"page-{name}.png")
-
-
-def evaluation(share: float) -> dict[str, object]:
-    interval = {"value": share, "low": share - 0.06, "high": share + 0.05, "n": 120}
-    return {"metric": "accuracy", "accuracy": {**interval, "method": "clopper-pearson"}}
-
-
-def answer_rest(workspace) -> None:  # type: ignore[no-untyped-def]
-    """Two people answer everything, and differ now and then."""
-    for who, shift in (("ann", 0), ("bob", 1)):
-        number = 0
-        while True:
-            with writing(workspace.engine) as session:
-                held = claim(session, who, limit=1)
-                if not held:
-                    break
-                number += 1
-                label = LABELS[(number + (shift if number % 3 == 0 else 0)) % len(LABELS)]
-                save_answer(
-                    session,
-                    labeller=who,
-                    token=held[0].token,
-                    kind="labels",
-                    label_names=[label],
-                    client_id=held[0].token,
-                )

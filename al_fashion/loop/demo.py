@@ -1,6 +1,9 @@
 """The demonstration: Fashion-MNIST, an oracle that knows the labels, two strategies."""
 
+from collections.abc import Iterator
 from pathlib import Path
+
+from tqdm import tqdm
 
 from al_fashion.data.fashion_mnist import CLASSES
 from al_fashion.data.importing import import_photos
@@ -27,7 +30,6 @@ def run_demo(
     """
     _clear(folder)
     # The mark first: a demonstration that was killed can be started again.
-    folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / _MARK, "Made by `al-fashion demo`, which may replace it.\n")
     workspace = create_workspace(folder, CLASSES, exclusive=True, seed=seed)
     import_photos(
@@ -37,13 +39,24 @@ def run_demo(
     run_round(workspace, rounds)
     first = answer_as_oracle(workspace)
     usdm: list[RoundResult] = []
-    while len(usdm) < ROUNDS:
-        if usdm:
+    random: list[RoundResult] = []
+    with tqdm(total=2 * ROUNDS, desc="rounds", unit="round", disable=not options.progress) as bar:
+        for result in _rounds(workspace, rounds):
+            usdm.append(result)
+            bar.update()
+        known = known_labels(workspace, options)
+        for row in simulate(known, "random", first, batch=BATCH, rounds=ROUNDS):
+            random.append(row.result)
+            bar.update()
+    return workspace, {"random": random, "usdm": usdm}
+
+
+def _rounds(workspace: Workspace, options: RoundOptions) -> Iterator[RoundResult]:
+    """The seed set is answered; the last batch is left queued."""
+    for number in range(ROUNDS):
+        if number:
             answer_as_oracle(workspace)
-        usdm.append(run_round(workspace, rounds))
-    known = known_labels(workspace, options)
-    random = simulate(known, "random", first, batch=BATCH, rounds=ROUNDS)
-    return workspace, {"random": [row.result for row in random], "usdm": usdm}
+        yield run_round(workspace, options)
 
 
 def _clear(folder: Path) -> None:
