@@ -131,52 +131,60 @@ def cover(
     """
     references = _some(len(points), REFERENCES, rng)
     allowed = rng.permutation(allowed)  # so that ties are broken at random
-    weight, taken = weights[references], np.zeros(len(allowed), dtype=bool)
-    blocks = parts(len(references), WIDTH)
-    # [x, |x|^2, 1] . [-2 y, 1, |y|^2] is the squared distance, in one product.
-    choice, others = _left(points[allowed]), _right(points[references])
-    covered = np.zeros(len(references), dtype=np.float32)
-    known = _left(labelled)
-    for at in range(0, len(known), WIDTH):
-        for part in blocks:
-            reached = kernel(known[at : at + WIDTH] @ others[:, part]).max(axis=0)
-            np.maximum(covered[part], reached, out=covered[part])
+    coverage = _Coverage(points[allowed], points[references], weights[references], kernel)
+    coverage.reach(_left(labelled))
+    chosen, gained = coverage.greedy(k)
+    total = max(float(weights[references].sum()), np.finfo(np.float32).tiny)
+    return _with_farthest(pool, points, labelled, allowed, chosen, gained / total, k, rng)
 
-    def gains(positions: np.ndarray) -> np.ndarray:
+
+class _Coverage:
+    """How far `references` (r, d) are covered, and what each of `choice` (a, d) would add."""
+
+    def __init__(
+        self, choice: np.ndarray, references: np.ndarray, weights: np.ndarray, kernel: Kernel
+    ) -> None:
+        # [x, |x|^2, 1] . [-2 y, 1, |y|^2] is the squared distance, in one product.
+        self.choice, self.references = _left(choice), _right(references)
+        self.weights, self.kernel = weights, kernel
+        self.covered = np.zeros(len(references), dtype=np.float32)
+        self.taken = np.zeros(len(choice), dtype=bool)
+        self.blocks = parts(len(references), WIDTH)
+
+    def reach(self, known: np.ndarray) -> None:
+        """Cover what photos (n, d + 2), as `_left` gives them, reach."""
+        for at in range(0, len(known), WIDTH):
+            for part in self.blocks:
+                values = self.kernel(known[at : at + WIDTH] @ self.references[:, part])
+                np.maximum(self.covered[part], values.max(axis=0), out=self.covered[part])
+
+    def gains(self, positions: np.ndarray) -> np.ndarray:
+        """What photos of the choice would add, -1 for those taken."""
         found = np.zeros(len(positions), dtype=np.float32)
-        for part in blocks:
-            values = kernel(choice[positions] @ others[:, part])
-            values -= covered[part]
+        for part in self.blocks:
+            values = self.kernel(self.choice[positions] @ self.references[:, part])
+            values -= self.covered[part]
             np.maximum(values, 0.0, out=values)
-            found += values @ weight[part]
-        found[taken[positions]] = -1.0
+            found += values @ self.weights[part]
+        found[self.taken[positions]] = -1.0
         return found
 
-    steps = range(0, len(allowed), WIDTH)
-    bounds = np.concatenate(
-        [gains(np.arange(at, min(at + WIDTH, len(allowed)))) for at in steps]
-    ).astype(np.float64)
-    chosen: list[int] = []
-    scores: list[float] = []
-    while len(chosen) < k:
-        pick = lazy_argmax(bounds, gains)
-        if bounds[pick] <= 0:
-            break
-        chosen.append(pick)
-        scores.append(float(bounds[pick]))
-        taken[pick], bounds[pick] = True, -1.0
-        np.maximum(covered, kernel(choice[pick : pick + 1] @ others)[0], out=covered)
-    total = max(float(weight.sum()), np.finfo(np.float32).tiny)
-    return _with_farthest(
-        pool,
-        points,
-        labelled,
-        allowed,
-        np.array(chosen, np.int64),
-        np.array(scores) / total,
-        k,
-        rng,
-    )
+    def greedy(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Positions in the choice, at most k, and what each added; it ends when none adds more."""
+        every = np.arange(len(self.choice))
+        steps = [self.gains(every[at : at + WIDTH]) for at in range(0, len(every), WIDTH)]
+        bounds = np.concatenate(steps).astype(np.float64)
+        chosen: list[int] = []
+        gained: list[float] = []
+        while len(chosen) < k:
+            pick = lazy_argmax(bounds, self.gains)
+            if bounds[pick] <= 0:
+                break
+            chosen.append(pick)
+            gained.append(float(bounds[pick]))
+            self.taken[pick], bounds[pick] = True, -1.0
+            self.reach(self.choice[pick : pick + 1])
+        return np.array(chosen, np.int64), np.array(gained)
 
 
 def _left(points: np.ndarray) -> np.ndarray:

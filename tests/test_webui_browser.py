@@ -144,6 +144,27 @@ def test_an_outage_loses_and_doubles_nothing(page: Page, tmp_path: Path) -> None
     assert [row.labels for row in stored(workspace)] == [[1], [2]]
 
 
+def test_an_answer_waits_for_its_own_workspace(page: Page, tmp_path: Path) -> None:
+    first = queued_workspace(tmp_path / "first", LABELS)
+    second = queued_workspace(tmp_path / "second", LABELS)
+    page.on("dialog", lambda dialog: dialog.accept())
+    with serving(first) as url:
+        page.goto(url)
+        page.wait_for_load_state("networkidle")
+        port = int(url.rstrip("/").rpartition(":")[2])
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    expect(page.locator("#state")).to_contain_text("Not saved yet")
+    with serving(second, port):
+        page.goto(url)
+        page.wait_for_load_state("networkidle")
+    assert stored(second) == []
+    with serving(first, port):
+        page.goto(url)
+        expect(page.locator("#state")).to_have_text("Saved", timeout=10_000)
+    assert [row.labels for row in stored(first)] == [[1]]
+
+
 def test_an_answer_the_server_has_but_did_not_confirm_is_stored_once(
     page: Page, tmp_path: Path
 ) -> None:

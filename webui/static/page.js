@@ -5,8 +5,10 @@ const filter = $("filter"), skipDialog = $("skip-dialog"), helpDialog = $("help-
 const choices = [...form.querySelectorAll("input[name=labels]")];
 const texts = JSON.parse(work.dataset.texts);
 const sides = work.dataset.sides.split(" ").map(Number);
-const pendingKey = `al-fashion pending ${work.dataset.labeller}`;
-const speedKey = `al-fashion speed ${work.dataset.labeller}`;
+// Another workspace may be served at this address tomorrow: its answers are not these.
+const whose = `${work.dataset.workspace} ${work.dataset.labeller}`;
+const pendingKey = `al-fashion pending ${whose}`;
+const speedKey = `al-fashion speed ${whose}`;
 const POLL_MS = 3000, HEARTBEAT_MS = 200_000, TIMEOUT_MS = 15_000, STRIP = 14;
 
 let current = null; // {token, image_id, …} of a lease, or {answer_id, …} of an answer to correct
