@@ -20,8 +20,10 @@ class Config:
     `backbone` is vgg16, a network of keras.applications or the path of a .keras file; `layers`
     are joined to the features, none leaving the choice to the backbone; `pooling` says what
     becomes of a layer's map: regions, mean or flat. `input_size` is in pixels; 0 lets the first
-    import choose by the photos' own size. `weights`, for vgg16 alone, is a fine-tuned file below
-    the workspace's folder; "" takes ImageNet's. `engine`, for vgg16 alone, is auto, keras or ncnn.
+    import choose by the photos' own size. With `decoding` = "draft" large JPEG files are read no
+    larger than that needs, which is faster and changes features a little. `weights`, for vgg16
+    alone, is a fine-tuned file below the workspace's folder; "" takes ImageNet's. `engine`, for
+    vgg16 alone, is auto, keras or ncnn.
     `overlap` people at most answer each photo. A share `check_share` of the photos a labeller
     sees are checks, whose right answer an owner has given. With `show_guess` the page tells
     what the model thinks before the answer, else after it.
@@ -32,6 +34,7 @@ class Config:
     layers: tuple[str, ...] = ()
     pooling: Literal["regions", "mean", "flat"] = "regions"
     input_size: int = 0
+    decoding: Literal["full", "draft"] = "full"
     weights: str = ""
     engine: Literal["auto", "keras", "ncnn"] = "auto"
     strategy: str = "auto"

@@ -108,6 +108,21 @@ def test_truncated_photos_are_refused(kind: str) -> None:
         decode(content[: len(content) // 2], "half")
 
 
+def test_a_jpeg_is_read_no_larger_than_needed_and_upright() -> None:
+    """Stored on its side: 1,600 x 800 pixels, shown 800 x 1,600."""
+    shades = np.linspace(0, 255, 1600, dtype=np.uint8)
+    stored = Pillow.fromarray(np.tile(shades, (800, 1))).convert("RGB")
+    exif = Pillow.Exif()
+    exif[0x0112] = 6
+    content = encode(stored, "JPEG", exif=exif)
+    whole, part = decode(content, "whole")[0], decode(content, "part", 150)[0]
+    assert (whole.size, part.size) == ((800, 1600), (200, 400))
+    difference = np.asarray(whole.resize(part.size), float) - np.asarray(part, float)
+    assert np.abs(difference).max() < 4
+    png = encode(stored, "PNG")
+    assert decode(png, "png", 150)[0].size == (1600, 800)
+
+
 def test_a_photo_changed_since_its_import_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(encode(Pillow.new("RGB", (8, 8), "red"), "PNG"))

@@ -105,13 +105,17 @@ def test_named_networks_are_told_apart_without_loading_them(tmp_path: Path) -> N
     (tmp_path / "a.h5").write_bytes(b"a")
     (tmp_path / "b.h5").write_bytes(b"b")
     plain = Config(backbone="resnet50", input_size=96)
-    configurations = [plain, plain.with_values(layers=("conv4_block6_out",), pooling="mean")]
+    configurations = [
+        plain,
+        plain.with_values(layers=("conv4_block6_out",), pooling="mean"),
+        plain.with_values(decoding="draft"),
+    ]
     keys = {
         configured_backbone(config, FeatureOptions(weights)).key
         for config in configurations
         for weights in (None, tmp_path / "a.h5", tmp_path / "b.h5")
     }
-    assert len(keys) == 6
+    assert len(keys) == 9
 
 
 @pytest.mark.parametrize(

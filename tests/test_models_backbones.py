@@ -56,6 +56,7 @@ def test_the_key_differs_with_all_that_features_depend_on() -> None:
 def test_the_key_of_the_default_is_that_of_earlier_workspaces() -> None:
     key = cache_key("aaaa", BackboneSettings(size=96))
     assert key == "vgg16-aaaa-96px-bicubic-block5_pool-5regions"
+    assert cache_key("aaaa", BackboneSettings(size=96, decoding="draft")) != key
 
 
 def test_too_small_a_size_is_refused() -> None:

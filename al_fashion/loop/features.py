@@ -42,7 +42,7 @@ def features_of(
         paths = image_paths(session, ids)
     compute_features(
         ids,
-        lambda image_id: read_pixels(image_id, paths.get(image_id, [])),
+        lambda image_id: read_pixels(image_id, paths.get(image_id, []), backbone.settings.least),
         cache,
         backbone.build,
         size=backbone.settings.size,
@@ -72,7 +72,9 @@ def configured_backbone(config: Config, options: FeatureOptions) -> PlannedBackb
 
 def settings_of(config: Config) -> BackboneSettings:
     """The part of a configuration that features depend on."""
-    return BackboneSettings(config.backbone, config.input_size, config.layers, config.pooling)
+    return BackboneSettings(
+        config.backbone, config.input_size, config.layers, config.pooling, config.decoding
+    )
 
 
 def features_of_pixels(

@@ -37,7 +37,7 @@ def predict_files(
     """
     model = load_model(model_file)
     predict = predictor(model)
-    photos = [_pixels(path) for path in paths]
+    photos = [_pixels(path, model.backbone.least) for path in paths]
     features = features_of_pixels(photos, model.backbone, model.features, options, engine)
     proba, chosen = predict(features)
     return [
@@ -50,9 +50,9 @@ def predict_files(
     ]
 
 
-def _pixels(path: Path) -> NDArray[np.uint8]:
+def _pixels(path: Path, least: int) -> NDArray[np.uint8]:
     try:
-        return np.asarray(decode(path.read_bytes(), str(path))[0])
+        return np.asarray(decode(path.read_bytes(), str(path), least)[0])
     except OSError as error:
         raise SourceError(f"Cannot read {path}: {error.strerror}. Name a photo.") from error
     except UnreadablePhoto as error:

@@ -26,13 +26,24 @@ class BackboneSettings:
 
     `name` is vgg16, a network of keras.applications or the path of a .keras file; `size` the
     photo's side in pixels; `layers` are joined to the features, none leaving the choice to the
-    backbone.
+    backbone; `decoding` says whether a JPEG is read whole or no larger than `size` needs.
     """
 
     name: str = "vgg16"
     size: int = 224
     layers: tuple[str, ...] = ()
     pooling: Pooling = "regions"
+    decoding: Literal["full", "draft"] = "full"
+
+    @property
+    def least(self) -> int:
+        """What photos need to keep of their sides when they are decoded; 0 for all."""
+        return self.size if self.decoding == "draft" else 0
+
+    @property
+    def resizing(self) -> str:
+        """The part of a cache's key that says how photos come to their size."""
+        return "bicubic" if self.decoding == "full" else "draft-bicubic"
 
 
 @dataclass(frozen=True)
@@ -69,7 +80,7 @@ def cache_key(weights_digest: str, settings: BackboneSettings) -> str:
     """The name of the folder where VGG16's features are cached; needs no TensorFlow."""
     layers = "+".join(_layers(settings))
     pooling = "5regions" if settings.pooling == "regions" else settings.pooling
-    return f"vgg16-{weights_digest}-{settings.size}px-bicubic-{layers}-{pooling}"
+    return f"vgg16-{weights_digest}-{settings.size}px-{settings.resizing}-{layers}-{pooling}"
 
 
 def vgg16(weights: Weights, settings: BackboneSettings, engine: Engine = "auto") -> Backbone:

@@ -47,7 +47,7 @@ def keras_key(settings: BackboneSettings, weights: Path | None) -> str:
     # The layers' names could be long or hold a slash, so the key has their digest.
     layers = hashlib.sha256("\n".join(settings.layers).encode()).hexdigest()[:8]
     chosen = layers if settings.layers else "last"
-    return f"{stem}-{digest}-{settings.size}px-bicubic-{chosen}-{settings.pooling}"
+    return f"{stem}-{digest}-{settings.size}px-{settings.resizing}-{chosen}-{settings.pooling}"
 
 
 def is_file(settings: BackboneSettings) -> bool:

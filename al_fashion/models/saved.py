@@ -18,7 +18,7 @@ from al_fashion.errors import ModelError
 from al_fashion.files import replacing
 from al_fashion.models.backbones import BackboneSettings
 
-FORMAT = 1
+FORMAT = 2
 _DESCRIPTION = "al_fashion_model"
 
 
@@ -54,7 +54,8 @@ def save_model(path: Path, model: SavedModel) -> None:
     """Write a model whole or not at all. Raises WorkspaceError."""
     description = {name: value for name, value in vars(model).items() if name != "tensors"}
     description["backbone"] = asdict(model.backbone)
-    text = json.dumps({"format": FORMAT, "version": __version__, **description})
+    about = {"format": FORMAT, "version": __version__, "digest": _digest(model.tensors)}
+    text = json.dumps({**about, **description})
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, **{_DESCRIPTION: np.array(text)}, **model.tensors)
     with replacing(path) as file:
@@ -76,26 +77,44 @@ def load_model(path: Path) -> SavedModel:
         raise ModelError(f"Cannot read the model {path}: {error.strerror or error}.") from error
     except (ValueError, TypeError, AttributeError):  # a bare array is no context manager
         raise _foreign(path) from None
-    except (BadZipFile, EOFError, KeyError, zlib.error):
-        raise ModelError(
-            f"The model {path} is damaged: the file is torn. Copy it again, or train it anew."
-        ) from None
+    # zipfile raises the last two for bits that stand for other ways of packing.
+    except (BadZipFile, EOFError, KeyError, zlib.error, NotImplementedError, RuntimeError):
+        raise _damaged(path) from None
     return _described(path, description, tensors)
 
 
 def _described(path: Path, description: Any, tensors: dict[str, NDArray[Any]]) -> SavedModel:
     try:
         found, version = int(description.pop("format")), str(description.pop("version"))
+        digest = description.pop("digest", None)  # format 1 had none
         if found > FORMAT:
             raise ModelError(
                 f"The model {path} was saved by al-fashion {version} in format {found}, this one "
                 f"knows up to {FORMAT}. Install a newer al-fashion."
             )
+        if digest not in (None, _digest(tensors)):
+            raise _damaged(path)
         backbone = description.pop("backbone")
         settings = BackboneSettings(**{**backbone, "layers": tuple(backbone["layers"])})
         return SavedModel(**description, backbone=settings, tensors=tensors)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise _foreign(path) from None
+
+
+def _digest(tensors: Mapping[str, NDArray[Any]]) -> str:
+    """SHA-256 of the tensors with their names, types and shapes."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = np.ascontiguousarray(tensors[name])
+        digest.update(f"{name} {tensor.dtype.str} {tensor.shape}\n".encode())
+        digest.update(tensor.tobytes())
+    return digest.hexdigest()
+
+
+def _damaged(path: Path) -> ModelError:
+    return ModelError(
+        f"The model {path} is damaged: the file is torn. Copy it again, or train it anew."
+    )
 
 
 def _foreign(path: Path) -> ModelError:
