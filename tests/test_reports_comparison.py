@@ -323,6 +323,13 @@ def test_a_data_set_without_random_is_left_out(tmp_path: Path) -> None:
     assert summary["failures"][0]["data"] == "street"
 
 
+def test_plots_of_an_earlier_report_do_not_stay(tmp_path: Path) -> None:
+    write(folder(tmp_path, three("before", 2)))
+    write(folder(tmp_path, three("after", 2)))
+    assert not list(tmp_path.glob("plots/*before*"))
+    assert list(tmp_path.glob("plots/*after*"))
+
+
 def test_results_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ComparisonError, match=r"Cannot read .*results\.csv"):
         write(tmp_path / "none")

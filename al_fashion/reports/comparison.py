@@ -18,24 +18,26 @@ from al_fashion.stats.learning_curves import LEVELS
 
 # How the page writes numbers.
 TEXTS = ("needed", "number", "p_value", "plus_minus", "share_range", "signed_points", "told")
-# Nobody reads figures more exactly, and the file is half as large.
-_DIGITS = 6
 
 
 def write(directory: Path) -> dict[str, Any]:
     """Write `summary.json`, `report.html` and `plots/*.svg` beside the `results.csv` of a folder.
 
     Returns the summary: `headline` (sentences), `data_sets` (each with `strategies` by area, best
-    first, `pairs` and `penalties`), `overall`, `profile`, `ranks`, `failures`. Raises
-    ComparisonError where the results cannot be read, WorkspaceError where a file cannot be written.
+    first, `pairs` and `penalties`), `overall`, `profile`, `ranks`, `failures`. Plots of an earlier
+    report that this one lacks are removed. Raises ComparisonError where the results cannot be
+    read, WorkspaceError where a file cannot be written.
     """
     summary = summarise(read_results(directory))
     summary = {"headline": text.sentences(summary), **summary}
     pictures = _pictures(summary)
+    for path in (directory / "plots").glob("*.svg"):
+        if path.stem not in pictures:
+            path.unlink()
     for name, picture in pictures.items():
         write_text(directory / "plots" / f"{name}.svg", picture)
     write_text(directory / "report.html", _page(directory, summary, pictures))
-    content = json.dumps(_rounded(summary), ensure_ascii=False, allow_nan=False, indent=1)
+    content = json.dumps(summary, ensure_ascii=False, allow_nan=False, indent=1)
     write_text(directory / "summary.json", content + "\n")
     return summary
 
@@ -146,11 +148,3 @@ def _computed(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         ),
         ("deficiency", "Baram, El-Yaniv and Luz (2004) over the label counts; below 1 is better"),
     ]
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _rounded(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_rounded(part) for part in value]
-    return round(value, _DIGITS) if isinstance(value, float) else value

@@ -3,7 +3,7 @@
 import csv
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +43,10 @@ class Run:
     measures: dict[str, Floats]
 
 
+# Runs by strategy and seed.
+Arms = dict[str, dict[int, Run]]
+
+
 @dataclass(frozen=True)
 class Failure:
     """An arm that failed, or a run that is left out, and why; `seed` is None for all of them."""
@@ -61,7 +65,7 @@ class Results:
     `random` is among the strategies of every data set.
     """
 
-    runs: dict[str, dict[str, dict[int, Run]]]
+    runs: dict[str, Arms]
     failures: list[Failure]
     experiment: str | None
     digest: str
@@ -75,27 +79,39 @@ def read_results(directory: Path) -> Results:
     """
     table = directory / "results.csv"
     failures = list(_failures(directory / "failures"))
-    known = {(as_file_name(failure.strategy), failure.seed) for failure in failures}
-    runs: dict[str, dict[str, dict[int, Run]]] = {}
-    for data, found in _runs(_rows(table)).items():
-        end = max(run.labels[-1] for run in found.get(RANDOM, found[next(iter(found))]).values())
-        for strategy, arm in found.items():
-            for seed, run in arm.items():
-                failed = (as_file_name(strategy), str(seed)) in known
-                if run.labels[-1] < (end if failed else _FINISHED * end):
-                    reason = f"ended at {run.labels[-1]:g} of {end:g} labels"
-                    failures.append(Failure(data, strategy, str(seed), reason))
-                else:
-                    runs.setdefault(data, {}).setdefault(strategy, {})[seed] = run
-    for data in [name for name, found in runs.items() if RANDOM not in found]:
-        failures.append(Failure(data, RANDOM, None, "no run of random ended: nothing to compare"))
-        del runs[data]
+    failed = {(as_file_name(failure.strategy), failure.seed) for failure in failures}
+    runs: dict[str, Arms] = {}
+    for data, arms in _runs(_rows(table)).items():
+        if RANDOM in arms:
+            runs[data], left_out = _finished(data, arms, failed)
+            failures += left_out
+        if RANDOM not in runs.get(data, {}):
+            runs.pop(data, None)
+            failures.append(Failure(data, RANDOM, None, "no run of random: nothing to compare"))
     if not runs:
         raise ComparisonError(
             f"{table} has no finished run of {RANDOM!r}, which all others are compared with. "
             "Run it too."
         )
     return Results(runs, failures, _experiment(directory), file_hash(table))
+
+
+def _finished(
+    data: str, arms: Arms, failed: Collection[tuple[str, str | None]]
+) -> tuple[Arms, list[Failure]]:
+    """The runs that reach as many labels as random's, and those that are left out."""
+    end = max(run.labels[-1] for run in arms[RANDOM].values())
+    kept: Arms = {}
+    left_out = []
+    for strategy, arm in arms.items():
+        for seed, run in arm.items():
+            known = (as_file_name(strategy), str(seed)) in failed
+            if run.labels[-1] < (end if known else _FINISHED * end):
+                reason = f"ended at {run.labels[-1]:g} of {end:g} labels"
+                left_out.append(Failure(data, strategy, str(seed), reason))
+            else:
+                kept.setdefault(strategy, {})[seed] = run
+    return kept, left_out
 
 
 def _rows(table: Path) -> list[dict[str, str]]:
@@ -113,7 +129,7 @@ def _rows(table: Path) -> list[dict[str, str]]:
         raise ComparisonError(f"Cannot read {table}: {error}. Run the comparison first.") from error
 
 
-def _runs(rows: Iterable[Mapping[str, str]]) -> dict[str, dict[str, dict[int, Run]]]:
+def _runs(rows: Iterable[Mapping[str, str]]) -> dict[str, Arms]:
     """Runs by data set, strategy and seed; a label count given twice counts as it came last."""
     taken: dict[tuple[str, str, int], dict[float, Mapping[str, float]]] = defaultdict(dict)
     for line, row in enumerate(rows, 2):
@@ -127,7 +143,7 @@ def _runs(rows: Iterable[Mapping[str, str]]) -> dict[str, dict[str, dict[int, Ru
             ) from error
         if np.isfinite(values["accuracy"]):
             taken[key][labels] = values
-    runs: dict[str, dict[str, dict[int, Run]]] = {}
+    runs: dict[str, Arms] = {}
     for (data, strategy, seed), points in taken.items():
         counts = sorted(points)
         measures = {name: np.array([points[n][name] for n in counts]) for name in MEASURES}
@@ -143,10 +159,11 @@ def _number(text: str | None) -> float:
 def _failures(folder: Path) -> Iterable[Failure]:
     """Files `<strategy>-<seed>.txt`; the last line of a traceback is its reason."""
     for path in sorted(folder.glob("*.txt")):
-        strategy, _, seed = path.stem.rpartition("-")
+        strategy, dash, seed = path.stem.rpartition("-")
         lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         reason = lines[-1].strip() if lines else "no traceback"
-        yield Failure(None, strategy, seed, reason, f"{folder.name}/{path.name}")
+        file = f"{folder.name}/{path.name}"
+        yield Failure(None, strategy or path.stem, seed if dash else None, reason, file)
 
 
 def as_file_name(strategy: str) -> str:
@@ -156,4 +173,4 @@ def as_file_name(strategy: str) -> str:
 
 def _experiment(directory: Path) -> str | None:
     path = directory / "experiment.toml"
-    return path.read_text(encoding="utf-8") if path.exists() else None
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else None

@@ -59,14 +59,16 @@ def summarise(results: Results) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """The same for JSON: plain numbers, None where one is not finite."""
+    """The same for JSON: numbers of seven digits, None where one is not finite."""
     if isinstance(value, Mapping):
         return {str(key): plain(part) for key, part in value.items()}
     if isinstance(value, (np.ndarray, np.generic)):
         value = value.tolist()
     if isinstance(value, (list, tuple)):
         return [plain(part) for part in value]
-    return value if not isinstance(value, float) or np.isfinite(value) else None
+    if isinstance(value, float):
+        return float(f"{value:.7g}") if np.isfinite(value) else None
+    return value
 
 
 def _everywhere(scores: Mapping[str, Scores]) -> list[str]:

@@ -104,7 +104,7 @@ def effect_interval(effect: float, n: int, confidence: float = 0.95) -> tuple[fl
 
 def power(effect: float, n: int, alpha: float = SIGNIFICANT) -> float:
     """The chance that a two-sided paired t test of n pairs finds an effect (dz)."""
-    shift, edge = abs(effect) * np.sqrt(n), stats.t.ppf(1 - alpha / 2, n - 1)
+    shift, edge = abs(effect) * np.sqrt(n), special.stdtrit(n - 1, 1 - alpha / 2)
     return 1 - _below(edge, n - 1, shift) + _below(-edge, n - 1, shift)
 
 
