@@ -77,5 +77,9 @@ class ModelError(AlFashionError):
     """A model that cannot be trained as asked, or a file that is not a model of ours."""
 
 
+class ComparisonError(AlFashionError):
+    """An experiment that compares strategies cannot be run as it is described."""
+
+
 class AuditError(AlFashionError):
     """An audit cannot be started, claimed or verified."""
