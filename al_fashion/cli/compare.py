@@ -123,8 +123,9 @@ def _experiment(file: Path | None, sources: tuple[str, ...], given: dict[str, An
 
     chosen = {name: value for name, value in given.items() if value is not None}
     names = set(DataSet.__dataclass_fields__)
-    if chosen.get("seeds", "").isdigit():
-        chosen["seeds"] = int(chosen["seeds"])
+    if "seeds" in chosen:
+        seeds = chosen["seeds"]
+        chosen |= {"seeds": int(seeds) if seeds.isdigit() else seeds, "seeds_of": {}}
     for_data = {name: chosen.pop(name) for name in list(chosen) if name in names}
     experiment = load_experiment(file) if file else Experiment()
     data = _data_sets(experiment.data, sources)

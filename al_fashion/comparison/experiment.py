@@ -26,6 +26,7 @@ class DataSet:
     the `most_frequent` and those with `minimum_positives` photos; 0 is no limit. Where
     `exclusive`, photos with another label are left out, else only the label is. None finds out
     whether any photo has several. `input_size` is in pixels, 0 chooses by the photos' own size.
+    `budget` is its own, where it has too few photos for the experiment's.
     """
 
     name: str
@@ -41,6 +42,7 @@ class DataSet:
     minimum_positives: int = 0
     backbone: str = "vgg16"
     input_size: int = 0
+    budget: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,11 @@ class Experiment:
     def seeds_for(self, strategy: str) -> range:
         """The seeds of a strategy."""
         return seed_range(self.seeds_of.get(shown(strategy), self.seeds))
+
+    def budget_for(self, data: str) -> int:
+        """Labels at the end on the data set of that name."""
+        own = {dataset.name: dataset.budget for dataset in self.data}
+        return own.get(data) or self.budget
 
     def setting(self) -> dict[str, Any]:
         """All that a learning curve depends on besides the data, the strategy and the seed."""
@@ -158,11 +165,13 @@ def check_experiment(experiment: Experiment) -> None:
             raise ComparisonError(
                 f"{name} = {getattr(experiment, name)}: expected {least} or more."
             )
-    if experiment.budget < experiment.first:
-        raise ComparisonError(
-            f"A budget of {experiment.budget} is smaller than the seed set of {experiment.first}. "
-            "Use a larger budget or a smaller seed set (--initial)."
-        )
+    for dataset in experiment.data:
+        budget = experiment.budget_for(dataset.name)
+        if budget < experiment.first:
+            raise ComparisonError(
+                f"A budget of {budget} is smaller than the seed set of {experiment.first}. "
+                "Use a larger budget or a smaller seed set (--initial)."
+            )
     if not 0 < experiment.test < 1:
         raise ComparisonError(f"test = {experiment.test}: expected a share between 0 and 1.")
     parse_labellers(experiment.labellers)

@@ -55,7 +55,8 @@ class Point:
     `accuracy` is the share of test photos whose label set is exactly right. `answers` and
     `labelling_seconds` add up from the beginning; `selection_seconds` and `peak_mib` (the
     process's highest resident memory meanwhile) are of the selection of the newest batch,
-    `training_seconds` of the training on all. The last three are for several labels a photo.
+    `training_seconds` of the training on all, both in processor time. The last three are for
+    several labels a photo.
     """
 
     labels: int
@@ -97,23 +98,24 @@ def _points(job: Job, experiment: Experiment, photos: Photos, learner_code: str)
     head: LinearHead | None = None
     state: dict[str, Any] | None = None
     keys = number = 0
-    while len(data.labelled) < experiment.budget:
+    budget = experiment.budget_for(job.data)
+    while len(data.labelled) < budget:
         number += 1
         shared = learner is None and experiment.seed_set != OWN_SEED_SET
         k = experiment.first if learner is None else experiment.batch
-        k = min(k, experiment.budget - len(data.labelled))
+        k = min(k, budget - len(data.labelled))
         with memory.peak() as used:
-            started = time.perf_counter()
+            started = time.process_time()
             rng = round_generator(job.seed, number)
             name = experiment.seed_set if shared else job.strategy
             selection = select(learner, data, name, k, rng, state)
-            selecting = time.perf_counter() - started
+            selecting = time.process_time() - started
         state = None if shared else selection.info.get("state")
         keys += labellers.keys(selection.indices)
         data = _answered(data, labellers, selection.indices)
-        started = time.perf_counter()
+        started = time.process_time()
         learner = _train(data, head, experiment, learner_code, job.seed)
-        training = time.perf_counter() - started
+        training = time.process_time() - started
         head = None if experiment.learner else head_of(learner, data)
         yield Point(
             labels=len(data.labelled),

@@ -81,10 +81,7 @@ def _check_names(experiment: Experiment, arms: Sequence[Arm]) -> None:
     names = [arm.name for arm in arms]
     for name in experiment.seeds_of:
         if name not in names:
-            raise ComparisonError(
-                f"Seeds are given for {name}, which is no strategy of this experiment. "
-                f"It has: {', '.join(names)}."
-            )
+            strategies.entry(name)  # left out by --strategies, or misspelt
 
 
 @contextmanager
@@ -154,10 +151,11 @@ def _check_budget(experiment: Experiment, photos: Mapping[str, Photos]) -> None:
     seeds = {seed for arm in experiment.strategies for seed in experiment.seeds_for(arm)}
     for name, found in photos.items():
         smallest = min(len(split(found, seed, experiment.test)[0]) for seed in seeds)
-        if experiment.budget > smallest:
+        budget = experiment.budget_for(name)
+        if budget > smallest:
             raise ComparisonError(
-                f"A budget of {experiment.budget} is larger than the pool of {name}, which has "
-                f"{smallest} photos. Use --budget {smallest} or fewer."
+                f"A budget of {budget} is larger than the pool of {name}, which has {smallest} "
+                f"photos. Use --budget {smallest} or fewer, or a budget of its own in the file."
             )
 
 
