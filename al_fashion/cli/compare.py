@@ -122,7 +122,7 @@ def _experiment(file: Path | None, sources: tuple[str, ...], given: dict[str, An
     from al_fashion.comparison.experiment import DataSet, Experiment, load_experiment
 
     chosen = {name: value for name, value in given.items() if value is not None}
-    names = set(DataSet.__dataclass_fields__)
+    names = DataSet.__dataclass_fields__.keys() - Experiment.__dataclass_fields__.keys()
     if "seeds" in chosen:
         seeds = chosen["seeds"]
         chosen |= {"seeds": int(seeds) if seeds.isdigit() else seeds, "seeds_of": {}}
