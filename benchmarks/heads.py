@@ -153,7 +153,10 @@ def _heads(features: np.ndarray, dense: bool, exclusive: bool, labelled: int) ->
         "ours": _ours,
         "plain": partial(_plain, features),
         "no background": _no_background,
+        "no projection": partial(_no_projection, features),
     }
+    if not exclusive:
+        heads["plain, thresholds chosen"] = partial(_plain_thresholds, features)
     if exclusive:
         heads["nearest mean"] = _nearest_mean
         if labelled <= SMALLEST_FOR_NO_PROCESS:
@@ -178,8 +181,21 @@ def _no_background(data: RoundData) -> tuple[np.ndarray, np.ndarray]:
     return head.predict_proba(features), head.predict(features)
 
 
+def _no_projection(features: np.ndarray, data: RoundData) -> tuple[np.ndarray, np.ndarray]:
+    head = LinearHead(data.exclusive).fit(
+        features[data.labelled], data.targets, groups=data.row_groups[data.labelled]
+    )
+    return head.predict_proba(features[data.heldout]), head.predict(features[data.heldout])
+
+
 def _plain(features: np.ndarray, data: RoundData) -> tuple[np.ndarray, np.ndarray]:
-    """On average-pooled maps: the first of the five regions is the whole map, under a root."""
+    """On average-pooled maps; of several labels, those of at least one half."""
+    proba, predicted = _plain_thresholds(features, data)
+    return proba, predicted if data.exclusive else proba >= 0.5
+
+
+def _plain_thresholds(features: np.ndarray, data: RoundData) -> tuple[np.ndarray, np.ndarray]:
+    # The first of the five regions is the whole map, under a root.
     pooled = features[:, : features.shape[1] // 5] ** 2
     head = LinearHead(data.exclusive).fit(pooled[data.labelled], data.targets)
     return head.predict_proba(pooled[data.heldout]), head.predict(pooled[data.heldout])

@@ -39,5 +39,5 @@ def _member(
     member = LinearHead(head.exclusive, head.penalty_).fit(
         features[rows], targets[rows], start=head
     )
-    member.temperature_ = head.temperature_
+    member.temperature_, member.thresholds_ = head.temperature_, head.thresholds_
     return member

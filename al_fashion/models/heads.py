@@ -16,15 +16,17 @@ from threadpoolctl import threadpool_limits
 from al_fashion.models.logistic import Floats, Logistic, fit_logistic
 from al_fashion.models.projection import Projection
 from al_fashion.models.propagation import Background
-from al_fashion.models.selection import choose_penalty
+from al_fashion.models.selection import choose, without_choice
+from al_fashion.models.thresholds import ONE_HALF, decide
 
 
 class LinearHead(ClassifierMixin, BaseEstimator):
     """`exclusive` chooses softmax over sigmoids; `penalty` weighs the L2 term.
 
     Features are centred and scaled to a mean square length of 1, so that one penalty means the
-    same for every backbone. None chooses the penalty, and a temperature for the probabilities, by
-    cross-validation with folds drawn by `seed`.
+    same for every backbone. None chooses the penalty, a temperature for the probabilities and,
+    where a photo may have several labels, their thresholds, by cross-validation with folds drawn
+    by `seed`.
     """
 
     def __init__(
@@ -74,12 +76,13 @@ class LinearHead(ClassifierMixin, BaseEstimator):
         start: "LinearHead | None",
         background: Background | None,
     ) -> None:
-        self.penalty_, self.temperature_ = self.penalty or 0.0, 1.0
         if self.penalty is None:
             rng = np.random.default_rng(self.seed)
-            self.penalty_, self.temperature_ = choose_penalty(
-                features, targets, groups, rng, exclusive=self.exclusive
-            )
+            choice = choose(features, targets, groups, rng, exclusive=self.exclusive)
+        else:
+            choice = without_choice(self.penalty, targets, exclusive=self.exclusive)
+        self.penalty_, self.temperature_ = choice.penalty, choice.temperature
+        self.thresholds_ = choice.thresholds
         importance = np.ones(len(features))
         if background is not None:
             behind = (background.features.astype(np.float64) - self.centre_) / self.scale_
@@ -113,17 +116,11 @@ class LinearHead(ClassifierMixin, BaseEstimator):
         return softmax(values, axis=1) if self.exclusive else expit(values[:, :-1])
 
     def predict(self, X: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """(n, C) bool: the most probable label in exclusive use, else all of at least one half.
-
-        Where no label reaches one half, the most probable one stands alone unless 'none of
-        these' is more probable still: after few answers hardly any label would reach it.
-        """
+        """(n, C) bool: the most probable label in exclusive use, else all probable enough."""
         values = self.decision(X)
-        best = np.eye(values.shape[1], dtype=bool)[values.argmax(axis=1)]
         if self.exclusive:
-            return best
-        likely = values[:, :-1] >= 0
-        return np.where(likely.any(axis=1, keepdims=True), likely, best[:, :-1])
+            return np.eye(values.shape[1], dtype=bool)[values.argmax(axis=1)]
+        return decide(expit(values / self.temperature_), self.thresholds_)
 
     def before(self, projection: Projection | None) -> "LinearHead":
         """The same classifier of features not yet projected."""
@@ -132,6 +129,7 @@ class LinearHead(ClassifierMixin, BaseEstimator):
         head = LinearHead(self.exclusive, self.penalty, self.seed)
         head.classes_, head.bias_, head.scale_ = self.classes_, self.bias_, self.scale_
         head.penalty_, head.temperature_ = self.penalty_, self.temperature_
+        head.thresholds_ = self.thresholds_
         head.weights_ = projection.components @ self.weights_
         head.centre_ = projection.mean + projection.components @ self.centre_
         return head
@@ -154,6 +152,7 @@ class LinearHead(ClassifierMixin, BaseEstimator):
             "centre": self.centre_,
             "scale": np.array(self.scale_),
             "temperature": np.array(self.temperature_),
+            "thresholds": self.thresholds_,
         }
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> "LinearHead":
@@ -162,7 +161,10 @@ class LinearHead(ClassifierMixin, BaseEstimator):
         self.bias_, self.centre_ = state["bias"], state["centre"]
         self.scale_ = float(state["scale"])
         self.temperature_ = float(state["temperature"])
-        self.classes_ = np.arange(len(self.bias_) - (not self.exclusive))
+        labels = len(self.bias_) - (not self.exclusive)
+        # Models saved before there were thresholds have none.
+        self.thresholds_ = state.get("thresholds", np.full(labels, ONE_HALF))
+        self.classes_ = np.arange(labels)
         return self
 
 

@@ -1,17 +1,21 @@
-"""How strongly to regularise, and how far to trust the probabilities: by cross-validation.
+"""How strongly to regularise, how far to trust the probabilities, which labels to give.
 
-Both are chosen inside the training photos; the photos that evaluate a round are never looked at.
+All three are chosen by cross-validation inside the training photos; the photos that evaluate a
+round are never looked at.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
+from scipy.special import expit
 
 from al_fashion.models.logistic import Floats, cross_entropy, fit_path
+from al_fashion.models.thresholds import ONE_HALF, choose_thresholds
 
-PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01)
+PENALTIES = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01)
 """Of features with a mean square length of 1; strongest first, each fit starts from the last."""
 DEFAULT_PENALTY = 0.03
 FOLDS = 3
@@ -20,23 +24,32 @@ _ITERATIONS = 60
 _TEMPERATURES = (0.1, 10.0)
 
 
-def choose_penalty(
+@dataclass(frozen=True)
+class Choice:
+    """Thresholds (C,) are probabilities; they mean something where labels are not exclusive."""
+
+    penalty: float
+    temperature: float
+    thresholds: Floats
+
+
+def choose(
     features: Floats,
     targets: Floats,
     groups: NDArray[Any] | None,
     rng: np.random.Generator,
     *,
     exclusive: bool,
-) -> tuple[float, float]:
-    """(penalty, temperature) with the least cross-entropy on photos left out.
+) -> Choice:
+    """The penalty and temperature with the least cross-entropy on photos left out; thresholds.
 
     Photos of one group are left out together. Every penalty is judged at its own best
     temperature, so that a fit is not preferred for its scale. With fewer than 12 photos or 3
-    groups there is nothing to choose by: the default and 1.
+    groups there is nothing to choose by: the default, 1 and one half.
     """
     folds = fold_numbers(len(features), groups, rng)
     if len(features) < _FEWEST or folds.max() < FOLDS - 1:
-        return DEFAULT_PENALTY, 1.0
+        return without_choice(DEFAULT_PENALTY, targets, exclusive=exclusive)
     left_out = np.zeros((len(PENALTIES), *targets.shape))
     for fold in range(FOLDS):
         inside, outside = folds != fold, folds == fold
@@ -51,7 +64,18 @@ def choose_penalty(
             left_out[place, outside] = fitted(features[outside])
     scores = [best_temperature(values, targets, exclusive=exclusive) for values in left_out]
     best = int(np.argmin([loss for _, loss in scores]))
-    return PENALTIES[best], scores[best][0]
+    plain = without_choice(PENALTIES[best], targets, exclusive=exclusive)
+    temperature = scores[best][0]
+    if exclusive:
+        return Choice(plain.penalty, temperature, plain.thresholds)
+    thresholds = choose_thresholds(expit(left_out[best] / temperature), targets)
+    return Choice(plain.penalty, temperature, thresholds)
+
+
+def without_choice(penalty: float, targets: Floats, *, exclusive: bool) -> Choice:
+    """What stands where nothing is chosen by the photos."""
+    labels = targets.shape[1] - (not exclusive)
+    return Choice(penalty, 1.0, np.full(labels, ONE_HALF))
 
 
 def best_temperature(values: Floats, targets: Floats, *, exclusive: bool) -> tuple[float, float]:
