@@ -33,7 +33,7 @@ def learning_curve(rounds: Sequence[tuple[int, dict[str, Any] | None]]) -> str |
     axes.set_ylim(top=100.5)
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
-    return _svg(figure)
+    return svg_text(figure)
 
 
 def reliability_diagram(bins: Sequence[dict[str, Any]]) -> str | None:
@@ -52,7 +52,7 @@ def reliability_diagram(bins: Sequence[dict[str, Any]]) -> str | None:
     )
     axes.set(xlabel="probability said (%)", ylabel="right (%)", xlim=(0, 102), ylim=(0, 102))
     axes.grid(alpha=0.3)
-    return _svg(figure)
+    return svg_text(figure)
 
 
 def bound_curve(bounds: Sequence[float], target: float) -> str | None:
@@ -65,7 +65,7 @@ def bound_curve(bounds: Sequence[float], target: float) -> str | None:
     axes.axhline(100 * target, linestyle="--", linewidth=1, color="#777777")
     axes.set(xlabel="audit answers", ylabel="we can vouch for (%)", ylim=(0, 101))
     axes.grid(alpha=0.3)
-    return _svg(figure)
+    return svg_text(figure)
 
 
 def confusion_matrix(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> str:
@@ -73,7 +73,7 @@ def confusion_matrix(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> 
     side = max(4.0, 0.55 * len(labels) + 1.5)
     figure = Figure(figsize=(side, side), layout="constrained")
     draw_confusion(figure.subplots(), counts, labels)
-    return _svg(figure)
+    return svg_text(figure)
 
 
 def draw_confusion(axes: Axes, counts: Sequence[Sequence[int]], labels: Sequence[str]) -> None:
@@ -90,7 +90,8 @@ def draw_confusion(axes: Axes, counts: Sequence[Sequence[int]], labels: Sequence
     axes.set(xlabel="predicted", ylabel="right")
 
 
-def _svg(figure: Figure) -> str:
+def svg_text(figure: Figure) -> str:
+    """A figure as an SVG element."""
     text = io.StringIO()
     # Text stays text, in the browser's fonts, which know more scripts than Matplotlib's; and a
     # dollar sign in a label is no formula.

@@ -1,0 +1,342 @@
+"""The report of a comparison of strategies, from made-up results."""
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from page import chromium
+from scipy import stats
+
+from al_fashion.errors import ComparisonError
+from al_fashion.reports.comparison import cases, write
+
+COLUMNS = [
+    *("strategy", "seed", "labels", "accuracy", "data", "answers", "labelling_seconds"),
+    *("selection_seconds", "training_seconds", "peak_mib", "micro_f1", "macro_f1", "map"),
+]
+Row = Mapping[str, Any]
+
+
+def curve(
+    strategy: str,
+    seed: int,
+    accuracies: Sequence[float | str],
+    labels: Sequence[int] = (50, 100, 150),
+    data: str = "shop",
+    **more: Any,
+) -> list[Row]:
+    """The rows of one run."""
+    return [
+        {"strategy": strategy, "seed": seed, "labels": n, "accuracy": a, "data": data, **more}
+        for n, a in zip(labels, accuracies, strict=True)
+    ]
+
+
+def learnt(
+    strategy: str, speed: float, seeds: Iterable[int], data: str = "shop", noise: float = 0.01
+) -> list[Row]:
+    """Runs that rise the faster the higher `speed`; a seed is as hard for every strategy."""
+    labels = np.arange(50, 501, 50)
+    rows: list[Row] = []
+    for seed in seeds:
+        hard = np.random.default_rng(seed).normal(0, 0.02)
+        rng = np.random.default_rng([seed, *strategy.encode()])
+        values = 0.8 - 0.4 * np.exp(-labels * speed / 200) + hard + rng.normal(0, noise, 10)
+        rows += curve(strategy, seed, values.tolist(), labels.tolist(), data)
+    return rows
+
+
+def folder(path: Path, rows: Iterable[Row]) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    with (path / "results.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def three(data: str = "shop", seeds: int = 6) -> list[Row]:
+    speeds = {"random": 1.0, "auto": 2.0, "margin": 1.3}
+    return [
+        row for name, speed in speeds.items() for row in learnt(name, speed, range(seeds), data)
+    ]
+
+
+def strategy(summary: Mapping[str, Any], name: str, data_set: int = 0) -> dict[str, Any]:
+    rows = summary["data_sets"][data_set]["strategies"]
+    return dict(next(row for row in rows if row["strategy"] == name))
+
+
+def test_a_faster_strategy_is_found_faster(tmp_path: Path) -> None:
+    summary = write(folder(tmp_path, three()))
+    assert [row["strategy"] for row in summary["data_sets"][0]["strategies"]] == [
+        "auto",
+        "margin",
+        "random",
+    ]
+    auto = strategy(summary, "auto")
+    assert auto["share_low"] < auto["share_of_random"] < auto["share_high"] < 1
+    assert auto["deficiency"] < strategy(summary, "margin")["deficiency"] < 1
+    assert auto["against_random"]["p_t_holm"] < 0.05
+    assert auto["against_random"]["posterior"]["better"] > 0.9
+    assert strategy(summary, "margin")["against_reference"]["difference"] < 0
+    assert summary["headline"][0].startswith("On 1 data set and 6 seeds, auto needs ")
+    assert "no other strategy is significantly better" in summary["headline"][0]
+
+
+def test_numbers_are_those_worked_out_by_hand(tmp_path: Path) -> None:
+    random = [[0.4, 0.5, 0.6], [0.42, 0.5, 0.64], [0.41, 0.53, 0.62]]
+    other = [[0.5, 0.6, 0.7], [0.5, 0.62, 0.7], [0.44, 0.6, 0.66]]
+    rows = [r for seed in range(3) for r in curve("random", seed, random[seed])]
+    rows += [r for seed in range(3) for r in curve("margin", seed, other[seed])]
+    found = {case["strategy"]: case for case in cases(folder(tmp_path, rows))}
+
+    def area(runs: list[list[float]]) -> np.ndarray:
+        return np.array([(a / 2 + b + c / 2) / 2 for a, b, c in runs])
+
+    assert found["margin"]["aulc"] == pytest.approx(area(other).mean(), abs=1e-4)
+    assert found["margin"]["aulc_sd"] == pytest.approx(area(other).std(ddof=1), abs=1e-4)
+    p = stats.ttest_rel(area(other), area(random)).pvalue
+    assert found["margin"]["p_random"] == pytest.approx(p, abs=1e-5)
+    assert found["random"]["p_default"] == pytest.approx(p, abs=1e-5)
+    assert found["margin"]["p_default"] is found["random"]["p_random"] is None
+    # The mean curve is .48, .6067, …; random ends at .62, after 100 labels and a little.
+    middle = np.mean(other, axis=0)
+    needed = 100 + 50 * (0.62 - middle[1]) / (middle[2] - middle[1])
+    assert found["margin"]["share_of_random"] == pytest.approx(needed / 150, abs=1e-3)
+    assert found["margin"]["final"] == pytest.approx(0.6867, abs=1e-4)
+
+
+def test_everything_is_written_and_the_same_again(tmp_path: Path) -> None:
+    (folder(tmp_path, three()) / "experiment.toml").write_text("budget = 500\n[head]\nx = '<b>'\n")
+    write(tmp_path)
+    first = (tmp_path / "summary.json").read_bytes()
+    summary = json.loads(first)
+    assert summary["data_sets"][0]["labels"][-1] == 500
+    assert len(summary["data_sets"][0]["pairs"]) == 3
+    plots = {path.name for path in (tmp_path / "plots").iterdir()}
+    assert plots == {
+        "curves-1-shop.svg",
+        "differences-1-shop.svg",
+        "profile.svg",
+        "penalties.svg",
+    }
+    for path in (tmp_path / "plots").iterdir():
+        ElementTree.fromstring(path.read_text(encoding="utf-8"))
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "x = &#39;&lt;b&gt;&#39;" in page
+    assert "at least 6 independent data sets" in page
+    write(tmp_path)
+    assert (tmp_path / "summary.json").read_bytes() == first
+
+
+def test_the_report_opens_from_disk_without_a_network(tmp_path: Path) -> None:
+    write(folder(tmp_path, three()))
+    with chromium() as browser:
+        page = browser.new_page()
+        asked: list[str] = []
+        problems: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda line: problems.append(line.text))
+        page.goto((tmp_path / "report.html").as_uri())
+        assert "auto needs" in page.inner_text(".headline")
+        assert page.locator("svg").count() == 4
+        assert page.evaluate("document.body.scrollWidth <= window.innerWidth")
+        page.get_by_text("Tests and effect sizes").click()
+        assert page.get_by_text("seeds needed to tell").first.is_visible()
+        assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+        assert problems == []
+
+
+def test_several_data_sets_have_a_table_together(tmp_path: Path) -> None:
+    summary = write(folder(tmp_path, [*three("shop"), *three("../street", 4)]))
+    assert [row["strategy"] for row in summary["overall"]] == ["auto", "margin", "random"]
+    auto = summary["overall"][0]
+    assert len(auto["shares_of_random"]) == 2
+    assert auto["against_random"]["seeds"] == 4
+    assert summary["ranks"]["reason"].startswith("Ranks over data sets are not tested: 2 data sets")
+    assert summary["headline"][0].startswith("On 2 data sets and 4 to 6 seeds, auto needs")
+    assert (tmp_path / "plots" / "curves-2-street.svg").exists()
+    assert summary["profile"]["problems"] == 10
+
+
+def test_six_data_sets_have_ranks(tmp_path: Path) -> None:
+    rows = [row for number in range(6) for row in three(f"set {number}", 3)]
+    summary = write(folder(tmp_path, rows))
+    assert summary["ranks"]["mean_ranks"] == [1, 2, 3]
+    assert summary["ranks"]["p_value"] < 0.05
+    assert summary["ranks"]["posterior"]["random"]["worse"] > 0.9
+    assert (tmp_path / "plots" / "critical-differences.svg").exists()
+
+
+def test_the_best_stands_in_for_a_default_that_was_not_run(tmp_path: Path) -> None:
+    rows = [row for row in three() if row["strategy"] != "auto"]
+    summary = write(folder(tmp_path, [*rows, *learnt("usdm", 1.6, range(6))]))
+    assert summary["reference"] == "usdm"
+    assert any("looks better than it is" in said for said in summary["headline"])
+
+
+def test_a_strategy_that_beats_the_default_is_named(tmp_path: Path) -> None:
+    rows = [*three(), *learnt("mine.py:mine", 4.0, range(6))]
+    summary = write(folder(tmp_path, rows))
+    assert "mine.py:mine is significantly better" in summary["headline"][0]
+
+
+def test_too_few_seeds_are_said_with_how_many_it_takes(tmp_path: Path) -> None:
+    rows = [*three(seeds=3), *learnt("usdm", 1.95, range(3), noise=0.02)]
+    summary = write(folder(tmp_path, rows))
+    test = strategy(summary, "usdm")["against_reference"]
+    assert test["p_t_holm"] > 0.05
+    assert test["seeds_needed"] > 3
+    told = next(said for said in summary["headline"] if "cannot tell auto from" in said)
+    assert f"usdm ({test['seeds_needed']:,} needed)" in told
+
+
+def test_one_seed_is_no_test(tmp_path: Path) -> None:
+    summary = write(folder(tmp_path, three(seeds=1)))
+    test = strategy(summary, "margin")["against_random"]
+    assert test["p_t"] is test["posterior"] is test["low"] is None
+    assert strategy(summary, "auto")["aulc_sd"] is None
+    assert "whether another is better cannot be tested" in summary["headline"][0]
+    assert any("One seed says nothing about chance" in said for said in summary["headline"])
+
+
+def test_random_alone_is_nothing_to_compare(tmp_path: Path) -> None:
+    summary = write(folder(tmp_path, learnt("random", 1.0, range(3))))
+    assert summary["headline"] == [
+        "On 1 data set and 3 seeds, only random was run: there is nothing to compare."
+    ]
+    assert cases(tmp_path)[0]["share_of_random"] == 1
+
+
+def test_empty_cells_and_measures(tmp_path: Path) -> None:
+    measured = {"map": 0.5, "answers": 30, "labelling_seconds": 7200, "peak_mib": 512}
+    rows = [
+        *curve("random", 0, [0.4, 0.5, 0.6]),
+        *curve("random", 1, [0.4, "", 0.6]),
+        *curve("margin", 0, [0.5, 0.6, 0.7], selection_seconds=0.25, **measured),
+        *curve("margin", 1, [0.5, 0.6, "nan"]),
+    ]
+    summary = write(folder(tmp_path, rows))
+    # An accuracy that is missing is between its neighbours; at the end the run did not finish.
+    assert strategy(summary, "random")["curve"] == pytest.approx([0.4, 0.5, 0.6])
+    assert strategy(summary, "margin")["seeds"] == [0]
+    assert strategy(summary, "margin")["cost"]["map"] == 0.5
+    assert strategy(summary, "margin")["cost"]["selection_seconds"] == 0.25
+    assert strategy(summary, "random")["cost"]["peak_mib"] is None
+    assert summary["failures"][0]["reason"] == "ended at 100 of 150 labels"
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "mean average precision" in page
+    assert ">nan" not in page
+
+
+def test_labelling_time_counts_beside_labels(tmp_path: Path) -> None:
+    """Half the labels, each of which takes three times as long."""
+    rows: list[Row] = []
+    for name, accuracies, seconds in (
+        ("random", [0.4, 0.5, 0.6], [100, 200, 300]),
+        ("margin", [0.5, 0.7, 0.8], [300, 600, 900]),
+    ):
+        run = curve(name, 0, accuracies)
+        rows += [{**r, "labelling_seconds": s} for r, s in zip(run, seconds, strict=True)]
+    margin = strategy(write(folder(tmp_path, rows)), "margin")
+    assert margin["share_of_random"] == pytest.approx(0.5)
+    assert margin["share_of_seconds"] == pytest.approx(1.5)
+
+
+def test_arms_with_missing_seeds_are_paired_over_common_ones(tmp_path: Path) -> None:
+    rows = [r for r in three() if not (r["strategy"] == "margin" and r["seed"] in (2, 5))]
+    failures = folder(tmp_path, rows) / "failures"
+    failures.mkdir()
+    trace = "Traceback (most recent call last):\n  …\nStrategyError: 3 of 50 indices\n"
+    (failures / "margin-2.txt").write_text(trace)
+    (failures / "mine.py_gone-0.txt").write_text("")
+    summary = write(tmp_path)
+    margin = strategy(summary, "margin")
+    assert margin["seeds"] == [0, 1, 3, 4]
+    assert margin["against_random"]["seeds"] == margin["against_reference"]["seeds"] == 4
+    both = [row for row in three() if row["seed"] in (0, 1, 3, 4)]
+    expected = strategy(write(folder(tmp_path / "both", both)), "margin")
+    assert margin["share_of_random"] == pytest.approx(expected["share_of_random"])
+    assert [(f["strategy"], f["seed"], f["reason"]) for f in summary["failures"]] == [
+        ("margin", "2", "StrategyError: 3 of 50 indices"),
+        ("mine.py_gone", "0", "no traceback"),
+    ]
+    assert any("over the seeds that both have" in said for said in summary["headline"])
+    assert "failures/margin-2.txt" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_what_is_left_of_a_failed_run_is_left_out(tmp_path: Path) -> None:
+    rows = [*three(), *curve("usdm", 0, [0.5] * 9, list(range(50, 451, 50)))]
+    assert strategy(write(folder(tmp_path, rows)), "usdm")["seeds"] == [0]
+    (tmp_path / "failures").mkdir()
+    (tmp_path / "failures" / "usdm-0.txt").write_text("MemoryError\n")
+    summary = write(tmp_path)
+    assert "usdm" not in {case["strategy"] for case in cases(tmp_path)}
+    assert summary["data_sets"][0]["labels"][-1] == 500
+
+
+def test_different_label_counts_meet_on_a_common_grid(tmp_path: Path) -> None:
+    rows = [
+        *curve("random", 0, [0.3, 0.5, 0.7], [50, 100, 150]),
+        *curve("margin", 0, [0.4, 0.6, 0.8], [60, 100, 140]),
+    ]
+    summary = write(folder(tmp_path, rows))
+    assert summary["data_sets"][0]["labels"] == [60, 100, 140]
+    assert strategy(summary, "random")["curve"] == pytest.approx([0.34, 0.5, 0.66])
+
+
+def test_ties_and_constant_curves(tmp_path: Path) -> None:
+    rows = [
+        row
+        for name in ("random", "margin", "auto")
+        for seed in range(4)
+        for row in curve(name, seed, [0.5, 0.5, 0.5])
+    ]
+    summary = write(folder(tmp_path, rows))
+    auto = strategy(summary, "auto")
+    assert auto["deficiency"] is None
+    assert auto["share_of_random"] == 1
+    assert auto["against_random"]["p_t"] == auto["against_random"]["p_wilcoxon"] == 1
+    assert np.sum(summary["penalties"]["matrix"]) == 0
+
+
+def test_one_label_count(tmp_path: Path) -> None:
+    rows = [r for s in range(3) for n in ("random", "auto") for r in curve(n, s, [0.5], [50])]
+    assert strategy(write(folder(tmp_path, rows)), "auto")["aulc"] == 0.5
+
+
+def test_names_are_no_markup(tmp_path: Path) -> None:
+    rows = [*three(), *learnt("<script>x</script>$y_1$", 1.0, range(6), "shop")]
+    write(folder(tmp_path, rows))
+    assert "<script" not in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_data_set_without_random_is_left_out(tmp_path: Path) -> None:
+    summary = write(folder(tmp_path, [*three(), *learnt("auto", 1.0, range(3), "street")]))
+    assert [each["data"] for each in summary["data_sets"]] == ["shop"]
+    assert summary["failures"][0]["data"] == "street"
+
+
+def test_plots_of_an_earlier_report_do_not_stay(tmp_path: Path) -> None:
+    write(folder(tmp_path, three("before", 2)))
+    write(folder(tmp_path, three("after", 2)))
+    assert not list(tmp_path.glob("plots/*before*"))
+    assert list(tmp_path.glob("plots/*after*"))
+
+
+def test_results_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ComparisonError, match=r"Cannot read .*results\.csv"):
+        write(tmp_path / "none")
+    with pytest.raises(ComparisonError, match="no finished run of 'random'"):
+        write(folder(tmp_path, learnt("auto", 1.0, range(2))))
+    with pytest.raises(ComparisonError, match=r"Line 2 of results\.csv is not as expected"):
+        write(folder(tmp_path, [{**three()[0], "seed": "first"}]))
+    (tmp_path / "results.csv").write_text("strategy,seed\n")
+    with pytest.raises(ComparisonError, match="lacks the columns accuracy, data, labels"):
+        write(tmp_path)
