@@ -1,11 +1,12 @@
 # make setup   the virtual environment with everything, and the data set where apt may
 # make demo    the whole loop on Fashion-MNIST
 # make test    the tests
+# make benchmark-quick   strategies side by side, in minutes; make benchmark: in hours, resumable
 PYTHON ?= python3
 BIN := .venv/bin
 DATA_SET := dataset-fashion-mnist
 
-.PHONY: setup demo test check
+.PHONY: setup demo test check benchmark-quick benchmark
 
 setup: .venv/.ready
 	@tools/debian-packages $(DATA_SET)
@@ -26,3 +27,21 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# CLOTHING and CCP name folders with labels.csv; the experiments' other data sets need no files.
+COMPARE := $(BIN)/al-fashion compare
+EXPERIMENTS := benchmarks/experiments
+DATA = --data fashion-mnist --data fashion-mnist-3 \
+  $(if $(CLOTHING),--data clothing=$(CLOTHING)/labels.csv) $(if $(CCP),--data ccp=$(CCP)/labels.csv)
+RESULTS := benchmarks/results
+
+benchmark-quick: setup
+	$(COMPARE) $(EXPERIMENTS)/quick.toml -o $(RESULTS)/quick
+
+benchmark: setup
+	$(COMPARE) $(EXPERIMENTS)/headline.toml $(DATA) -o $(RESULTS)/grid
+	$(COMPARE) $(EXPERIMENTS)/headline.toml $(DATA) -o $(RESULTS)/grid \
+	  --strategies '*,modal:*,skactiveml:*'
+	for batch in 10 50 200; do \
+	  $(COMPARE) $(EXPERIMENTS)/headline.toml $(DATA) -o $(RESULTS)/batch-$$batch \
+	    --strategies auto,usdm,margin,random --batch $$batch --initial 20 --budget 2000; done

@@ -47,6 +47,13 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
+def user_cache() -> Path:
+    """The user's folder for what can be computed again: AL_FASHION_CACHE, else the system's."""
+    own = os.environ.get("AL_FASHION_CACHE")
+    system = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(own) if own else Path(system) / "al-fashion"
+
+
 def file_hash(path: Path) -> str:
     """SHA-256 of a file, as hexadecimal. Raises WorkspaceError where it cannot be read."""
     try:

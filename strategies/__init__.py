@@ -12,8 +12,9 @@ from strategies.base import (
     Strategy,
     StrategyError,
     UnknownStrategy,
+    check_selection,
 )
-from strategies.registry import Entry, describe, entry, get, names, needs_members
+from strategies.registry import Entry, add, describe, entry, get, names, needs_members, takes_state
 
 __all__ = [
     "Entry",
@@ -24,11 +25,14 @@ __all__ = [
     "Strategy",
     "StrategyError",
     "UnknownStrategy",
+    "add",
+    "check_selection",
     "describe",
     "entry",
     "get",
     "names",
     "needs_members",
+    "takes_state",
 ]
 
 MODULES = (

@@ -24,6 +24,10 @@ class InvalidPool(StrategyError):
     """The arrays of a pool do not fit together, or hold values that are not finite."""
 
 
+class InvalidSelection(StrategyError):
+    """What a strategy returned is no selection of k candidates."""
+
+
 class UnknownStrategy(StrategyError):
     """A strategy that the registry does not have."""
 
@@ -134,6 +138,28 @@ def check(pool: Pool, k: int) -> None:
             "Members hold NaN or infinity, or values beyond 0 to 1. Train the committee again."
         )
     _check_finite(pool.features, used)
+
+
+def check_selection(selection: Any, allowed: np.ndarray, k: int) -> None:
+    """Raises InvalidSelection unless it is k distinct rows of `allowed`, each with a score."""
+    if not isinstance(selection, Selection):
+        raise InvalidSelection(
+            f"The strategy returned a {type(selection).__name__}: expected a Selection. "
+            "Return Selection(indices, scores)."
+        )
+    indices, scores = np.asarray(selection.indices), np.asarray(selection.scores)
+    if indices.shape != (k,) or scores.shape != (k,) or indices.dtype.kind not in "iu":
+        raise InvalidSelection(
+            f"The strategy returned {indices.dtype} indices of shape {indices.shape} with scores "
+            f"of shape {scores.shape}: expected {k} row numbers and {k} scores."
+        )
+    if len(np.unique(indices)) < k or not np.isin(indices, allowed).all():
+        raise InvalidSelection(
+            "The strategy returned a row twice, or one that is not a candidate. "
+            "Take distinct rows of pool.candidates."
+        )
+    if np.isnan(scores.astype(np.float64)).any():
+        raise InvalidSelection("The strategy returned NaN among its scores: expected numbers.")
 
 
 def _too_many(k: int, available: int) -> str:

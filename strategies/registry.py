@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -85,7 +87,11 @@ def entry(name: str) -> Entry:
         adapted: Entry = importlib.import_module(ADAPTERS[library]).adapted(its_name)
         return adapted
     if name not in _ENTRIES:
-        raise UnknownStrategy(f"No strategy is named {name!r}. Use one of: {', '.join(names())}.")
+        near = difflib.get_close_matches(name, names(), n=1)
+        raise UnknownStrategy(
+            f"No strategy is named {name!r}.{f' Did you mean {near[0]}?' if near else ''} "
+            f"Use one of: {', '.join(names())}."
+        )
     return _ENTRIES[name]
 
 
@@ -102,3 +108,14 @@ def describe(name: str) -> str:
 def needs_members(name: str) -> bool:
     """Whether the strategy of that name reads a committee's probabilities. Raises as `get`."""
     return entry(name).needs_members
+
+
+def takes_state(name: str) -> bool:
+    """Whether the strategy of that name takes back the `info["state"]` of the round before."""
+    return "state" in inspect.signature(entry(name).function).parameters
+
+
+def add(name: str, function: Strategy) -> None:
+    """Registers a function from elsewhere, with what `strategy` said of it where it was used."""
+    known = (found for found in _ENTRIES.values() if found.function is function)
+    _ENTRIES[name] = next(known, None) or Entry(function, "A strategy of your own.")

@@ -30,6 +30,7 @@ COMMANDS = {
     "predict": ("al_fashion.cli.answers:predict", "Label photos with the newest model."),
     "models": ("al_fashion.cli.models:models", "List, train and compare the study's models."),
     "strategies": ("al_fashion.cli.rounds:list_strategies", "List the sampling strategies."),
+    "compare": ("al_fashion.cli.compare:compare", "Compare sampling strategies by simulation."),
     "doctor": ("al_fashion.cli.doctor:doctor", "Check this machine and workspace."),
     "demo": ("al_fashion.cli.demo:demo", "Run the whole loop on Fashion-MNIST."),
 }

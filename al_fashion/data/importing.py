@@ -293,7 +293,11 @@ def _choose_input_size(workspace: Workspace, session: Session) -> None:
     sides = [max(size) for size in session.execute(select(Image.width, Image.height)).tuples()]
     if workspace.config.input_size or not sides:
         return
-    size = SMALL_INPUT_SIZE if np.median(sides) <= SMALL_SIDE else INPUT_SIZE
-    config = workspace.config.with_values(input_size=size)
+    config = workspace.config.with_values(input_size=fitting_input_size(sides))
     config.save(workspace.folder)
     workspace.config = config
+
+
+def fitting_input_size(sides: Sequence[int]) -> int:
+    """The pixels a backbone should see of photos with these long sides."""
+    return SMALL_INPUT_SIZE if np.median(sides) <= SMALL_SIDE else INPUT_SIZE

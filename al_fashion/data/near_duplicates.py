@@ -52,7 +52,13 @@ def read_likeness(session: Session) -> Likeness:
         .where(File.image_id.is_not(None), File.phash.is_not(None))
         .order_by(File.image_id, File.path)
     )
-    by_id = {str(i): (str(phash), bytes(small)) for i, phash, small in rows if small is not None}
+    return likenesses(
+        {str(i): (str(phash), bytes(small)) for i, phash, small in rows if small is not None}
+    )
+
+
+def likenesses(by_id: Mapping[str, tuple[str, bytes]]) -> Likeness:
+    """What `likeness` said of photos, by image id, made ready to be compared."""
     values = [np.frombuffer(small, np.uint8).astype(np.float32) for _, small in by_id.values()]
     stacked = np.array(values, dtype=np.float32).reshape(len(by_id), _THUMBNAIL**2)
     stacked = stacked - stacked.mean(axis=1, keepdims=True)

@@ -30,15 +30,16 @@ def read_source(
     group_by: str | None,
     image_column: str,
     label_column: str,
-    known: Collection[str],
+    known: Collection[str] | None,
     exclusive: bool,
     leave_out: Collection[Path] = (),
 ) -> tuple[list[SourcePhoto], list[str]]:
     """(photos with labels of the workspace, remarks for the user).
 
     `labels_from` is none, folders, csv or None for what fits the source; `class_map` says what
-    the source's names mean; `known` are the workspace's labels; `leave_out` are paths to pass
-    by. Raises SourceError, and UnknownLabel naming every label that means nothing here.
+    the source's names mean; `known` are the workspace's labels, None where every name is one;
+    `leave_out` are paths to pass by. Raises SourceError, and UnknownLabel naming every label that
+    means nothing here.
     """
     if class_map is not None and labels_from == "none":
         raise SourceError("--class-map does nothing with --labels-from none. Leave one of them.")
@@ -119,7 +120,7 @@ def _folder(
     root: Path,
     labels_from: str | None,
     class_map: Mapping[str, tuple[str, ...]] | None,
-    known: Collection[str],
+    known: Collection[str] | None,
     leave_out: Collection[Path],
     remarks: list[str],
 ) -> list[SourcePhoto]:
@@ -134,7 +135,7 @@ def _folder(
             f"{root} has no folders, so none can be labels. "
             "Leave --labels-from and --class-map away."
         )
-    meant = class_map is not None or any(name in known for name in folders)
+    meant = class_map is not None or known is None or any(name in known for name in folders)
     with_labels = labels_from == "folders" or (labels_from is None and meant)
     if folders and labels_from is None and not meant:
         remarks.append(
@@ -157,13 +158,15 @@ def _check_choice(labels_from: str | None, fitting: str, what: str) -> None:
 def _with_meaning(
     photos: Sequence[SourcePhoto],
     class_map: Mapping[str, tuple[str, ...]],
-    known: Collection[str],
+    known: Collection[str] | None,
     exclusive: bool,
 ) -> list[SourcePhoto]:
     """The same photos with labels of the workspace. Raises UnknownLabel and SourceError."""
     names = {name for photo in photos for name in photo.labels or ()}
     meaning = {name: class_map.get(name, (name,)) for name in names}
-    _check_known({label for labels in {**class_map, **meaning}.values() for label in labels}, known)
+    if known is not None:
+        said = {label for labels in {**class_map, **meaning}.values() for label in labels}
+        _check_known(said, known)
     result = []
     for photo in photos:
         labels = {label for name in photo.labels or () for label in meaning[name]}

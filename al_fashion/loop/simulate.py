@@ -62,7 +62,7 @@ def simulate(
     The rounds are those that a workspace with this seed would run.
     """
     asked = known.table.rows(first)
-    data, head, looks = known.data, None, 0
+    data, head, looks, state = known.data, None, 0, None
     whole = replace(known.data, features=known.table.features)
     for number in range(2, rounds + 2):
         started = time.perf_counter()
@@ -73,8 +73,9 @@ def simulate(
         evaluation = evaluate(learner, data, looks + 1, earlier)
         looks += evaluation is not None
         k = min(batch, len(data.candidates))
-        selection = select(learner, data, strategy, k, round_generator(known.seed, number))
-        asked = selection.indices
+        rng = round_generator(known.seed, number)
+        selection = select(learner, data, strategy, k, rng, state)
+        asked, state = selection.indices, selection.info.get("state")
         result = RoundResult(
             round=number,
             strategy=strategy,

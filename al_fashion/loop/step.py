@@ -1,7 +1,8 @@
 """One round on arrays: train, evaluate, select. Real rounds and simulations both use it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,10 +144,16 @@ def predictions_of(model: Learner | LinearHead, features: NDArray[np.float32]) -
 
 
 def select(
-    learner: Learner | None, data: RoundData, strategy: str, k: int, rng: np.random.Generator
+    learner: Learner | None,
+    data: RoundData,
+    strategy: str,
+    k: int,
+    rng: np.random.Generator,
+    state: Mapping[str, Any] | None = None,
 ) -> strategies.Selection:
     """The k candidates that the strategy would ask about; at first, its own seed set.
 
+    `state` is the `info["state"]` of its selection before, for strategies that take one back.
     Raises strategies.StrategyError.
     """
     pool = strategies.Pool(
@@ -159,7 +166,12 @@ def select(
         multilabel=not data.exclusive,
         members=_members(learner, data, rng) if strategies.needs_members(strategy) else None,
     )
-    return strategies.get(strategy)(pool, k, rng=rng)
+    given = {"state": state} if state is not None and strategies.takes_state(strategy) else {}
+    selection = strategies.get(strategy)(pool, k, rng=rng, **given)
+    reasks = strategies.entry(strategy).reasks
+    allowed = np.append(data.candidates, data.labelled) if reasks else data.candidates
+    strategies.check_selection(selection, allowed, k)
+    return selection
 
 
 def _members(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import expit, log_softmax, softmax
+from scipy.special import expit, log_softmax
 
 Floats = NDArray[np.float64]
 
@@ -94,6 +94,22 @@ def _losses(values: Floats, targets: Floats, exclusive: bool) -> Floats:
     return np.nan_to_num(np.logaddexp(0, values) - targets * values)
 
 
+def _losses_and_shares(
+    values: Floats, targets: Floats, known: NDArray[np.bool_], exclusive: bool
+) -> tuple[Floats, Floats]:
+    """(`_losses`, the labels' probabilities) of (n, C) log-odds; `targets` without NaN.
+
+    Called a thousand times a round: SciPy's softmax and log_softmax would find the same sums twice.
+    """
+    if not exclusive:
+        losses = np.where(known, np.logaddexp(0, values) - targets * values, 0.0)
+        return losses, np.asarray(expit(values))
+    shifted = values - values.max(axis=1, keepdims=True)
+    shares = np.exp(shifted)
+    total = shares.sum(axis=1, keepdims=True)
+    return -targets * (shifted - np.log(total)), shares / total
+
+
 def _minimise(
     features: Floats,
     targets: Floats,
@@ -114,8 +130,8 @@ def _minimise(
     def loss(flat: Floats) -> tuple[float, Floats]:
         parameters = flat.reshape(d + 1, classes)
         values = scaled @ parameters[:-1] + parameters[-1]
-        cost = float((importance * _losses(values, targets, exclusive)).sum())
-        share = softmax(values, axis=1) if exclusive else expit(values)
+        losses, share = _losses_and_shares(values, filled, known, exclusive)
+        cost = float((importance * losses).sum())
         error = np.where(known, importance * (share - filled), 0.0)
         cost += 0.5 * float((weight * parameters**2).sum())
         gradient = np.vstack([scaled.T @ error, error.sum(axis=0)]) + weight * parameters

@@ -8,15 +8,11 @@ from numpy.typing import NDArray
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from al_fashion.stats.agreement import expectation_maximisation
+from al_fashion.stats.votes import Votes, soft_labels
 from al_fashion.store.photos import labels, rules
 from al_fashion.store.schema import Answer, Image
 from al_fashion.types import Split
 
-# A model of labellers needs answers to learn from: photos with so many answers, so many of them.
-MODELLED_ANSWERS = 3
-MODELLED_PHOTOS = 20
-SMOOTHING = 1.0
 _SAYS_LABELS = ("labels", "none")
 
 
@@ -32,17 +28,6 @@ class Consensus:
     soft: NDArray[np.float64]
     hard: NDArray[np.bool_]
     groups: list[str]
-
-
-@dataclass(frozen=True)
-class _Votes:
-    """One row an answer: `photo` and `labeller` (a,) row numbers, `chosen` (a, C) bool, `shown`
-    (a, C) bool which labels there were to choose from."""
-
-    photo: NDArray[np.int64]
-    labeller: NDArray[np.int64]
-    chosen: NDArray[np.bool_]
-    shown: NDArray[np.bool_]
 
 
 def consensus(session: Session, split: Split) -> Consensus:
@@ -64,8 +49,7 @@ def consensus(session: Session, split: Split) -> Consensus:
     )
     place = {image_id: row for row, image_id in enumerate(ids)}
     votes = _votes(rows, place, column)
-    soft = _shares(votes, (len(ids), len(column)))
-    _use_labeller_model(soft, votes)
+    soft = soft_labels(votes, (len(ids), len(column)))
     groups = {row[0]: row[1] for row in rows} | {i: row[1] for i, row in verdicts.items()}
     last = _last_said(votes, soft.shape)
     for image_id in place.keys() & verdicts.keys():
@@ -109,7 +93,7 @@ def _verdicts(session: Session, split: Split) -> dict[str, tuple[str, str, list[
     return {image_id: (kind, group, chosen) for image_id, kind, group, chosen in rows}
 
 
-def _votes(rows: Sequence[_Row], place: dict[str, int], column: dict[int, int]) -> _Votes:
+def _votes(rows: Sequence[_Row], place: dict[str, int], column: dict[int, int]) -> Votes:
     labellers = {who: number for number, who in enumerate(sorted({row[3] for row in rows}))}
     chosen = np.zeros((len(rows), len(column)), dtype=bool)
     shown = np.ones_like(chosen)
@@ -117,7 +101,7 @@ def _votes(rows: Sequence[_Row], place: dict[str, int], column: dict[int, int]) 
         chosen[number, [column[label] for label in label_ids]] = True
         if seen is not None:
             shown[number, seen:] = False
-    return _Votes(
+    return Votes(
         photo=np.array([place[row[0]] for row in rows], dtype=np.int64),
         labeller=np.array([labellers[row[3]] for row in rows], dtype=np.int64),
         chosen=chosen,
@@ -125,36 +109,7 @@ def _votes(rows: Sequence[_Row], place: dict[str, int], column: dict[int, int]) 
     )
 
 
-def _shares(votes: _Votes, shape: tuple[int, int]) -> NDArray[np.float64]:
-    """(n, C) share of those who chose a label among those who could have."""
-    chose, could = np.zeros(shape), np.zeros(shape)
-    np.add.at(chose, votes.photo, votes.chosen)
-    np.add.at(could, votes.photo, votes.shown)
-    return chose / np.maximum(could, 1)
-
-
-def _use_labeller_model(soft: NDArray[np.float64], votes: _Votes) -> None:
-    """Put the labeller model's probabilities where a photo has answers enough, label by label."""
-    for label in range(soft.shape[1]):
-        could = votes.shown[:, label]
-        answers = np.bincount(votes.photo[could], minlength=len(soft))
-        modelled = np.flatnonzero(answers >= MODELLED_ANSWERS)
-        if len(modelled) < MODELLED_PHOTOS:
-            continue
-        used = could & (answers[votes.photo] >= MODELLED_ANSWERS)
-        said = np.stack(
-            [
-                np.searchsorted(modelled, votes.photo[used]),
-                votes.labeller[used],
-                votes.chosen[used, label].astype(np.int64),
-            ],
-            axis=1,
-        )
-        shape = (len(modelled), int(votes.labeller.max()) + 1, 2)
-        soft[modelled, label] = expectation_maximisation(said, shape, SMOOTHING)[0][:, 1]
-
-
-def _last_said(votes: _Votes, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _last_said(votes: Votes, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """(n, C) what the latest answer chose."""
     last = np.zeros(shape)
     last[votes.photo] = votes.chosen  # of rows for one photo the latest stays

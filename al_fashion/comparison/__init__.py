@@ -1,0 +1,1 @@
+"""Comparing sampling strategies: simulated loops over photos whose labels are known."""

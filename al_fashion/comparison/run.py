@@ -1,0 +1,200 @@
+"""An experiment from end to end: prepared, checked, run, written down."""
+
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+import strategies
+from al_fashion.comparison.arms import Arm, find_arms
+from al_fashion.comparison.engines import ENGINES, Engine, Plan
+from al_fashion.comparison.experiment import DataSet, Experiment, check_experiment
+from al_fashion.comparison.learners import own_learner
+from al_fashion.comparison.learning_curve import OWN_SEED_SET, Job, split
+from al_fashion.comparison.own_code import read_code
+from al_fashion.comparison.photos import Photos, open_photos, prepare, prepared
+from al_fashion.comparison.progress import Progress
+from al_fashion.comparison.results import Outcome, Results
+from al_fashion.errors import ComparisonError
+from al_fashion.loop.features import FeatureOptions
+
+_WRITE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A finished comparison: its hash, what became of every job, and what was left out and why."""
+
+    folder: Path
+    digest: str
+    outcomes: dict[Job, Outcome]
+    remarks: list[str]
+
+    @property
+    def failed(self) -> list[Job]:
+        return [job for job, outcome in self.outcomes.items() if outcome.curve is None]
+
+
+def compare(
+    experiment: Experiment,
+    folder: Path,
+    options: FeatureOptions,
+    *,
+    jobs: int | None = None,
+    engine: str = "processes",
+) -> Comparison:
+    """Run what an experiment lacks in `folder`, `jobs` at once, and write its tables there.
+
+    Raises ComparisonError, strategies.StrategyError, SourceError, WeightsError.
+    """
+    check_experiment(experiment)
+    arms = find_arms(experiment.strategies, experiment.batch)
+    experiment = replace(experiment, strategies=tuple(arm.given for arm in arms))
+    _check_names(experiment, arms)
+    learner_code = read_code(experiment.learner)
+    if experiment.learner:
+        own_learner(experiment.learner, learner_code, exclusive=True, seed=0)
+    with _alone(folder), closing(Results(folder)) as results:
+        folders = _prepare(experiment, results, options)
+        photos = {name: open_photos(path) for name, path in folders.items()}
+        wanted, remarks = _jobs(experiment, arms, photos)
+        _check_budget(experiment, photos)
+        results.keep_setting(_setting(experiment, folders, learner_code))
+        experiment.save(folder / "experiment.toml")
+        plan = Plan(experiment, folders, learner_code)
+        _run(results, wanted, plan, ENGINES[engine], jobs or _cores(), options.progress)
+        digest = experiment.digest(_contents(arms, folders, experiment.learner, learner_code))
+        return Comparison(folder, digest, results.outcomes(wanted), remarks)
+
+
+def _check_names(experiment: Experiment, arms: Sequence[Arm]) -> None:
+    if experiment.seed_set != OWN_SEED_SET:
+        strategies.entry(experiment.seed_set)
+    names = [arm.name for arm in arms]
+    for name in experiment.seeds_of:
+        if name not in names:
+            strategies.entry(name)  # left out by --strategies, or misspelt
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one comparison at a time write here. Raises ComparisonError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise ComparisonError(
+            f"Another comparison is at work in {folder}. Wait until it ends, or name another one."
+        ) from None
+    except OSError as error:
+        raise ComparisonError(
+            f"{folder} cannot be written ({error.strerror}). Name another folder with -o DIR."
+        ) from error
+
+
+def _prepare(experiment: Experiment, results: Results, options: FeatureOptions) -> dict[str, Path]:
+    """Each data set's folder of arrays, by its name; those of an earlier run are taken as found."""
+    most = math.ceil(experiment.pool / (1 - experiment.test))
+    earlier = results.setting()
+    folders = {}
+    for dataset in experiment.data:
+        known = earlier.get(f"data {dataset.name}", {})
+        content = known.get("content", "")
+        same = known == _data_setting(dataset, content)
+        folders[dataset.name] = (same and prepared(content)) or prepare(dataset, most, options)
+    return folders
+
+
+def _data_setting(dataset: DataSet, content: str) -> dict[str, Any]:
+    options = {name: value for name, value in asdict(dataset).items() if name != "name"}
+    return json.loads(json.dumps({**options, "content": content}))  # as it is read again
+
+
+def _setting(
+    experiment: Experiment, folders: Mapping[str, Path], learner_code: str
+) -> dict[str, Any]:
+    """All that earlier results in the folder must share with this experiment's."""
+    data = {
+        f"data {dataset.name}": _data_setting(dataset, folders[dataset.name].name)
+        for dataset in experiment.data
+    }
+    learner = {"learner_code": text_hash(learner_code)} if learner_code else {}
+    return {**experiment.setting(), **data, **learner}
+
+
+def _jobs(
+    experiment: Experiment, arms: Sequence[Arm], photos: Mapping[str, Photos]
+) -> tuple[list[Job], list[str]]:
+    """(jobs in the order of data, strategies and seeds, remarks about arms that do not fit)."""
+    jobs, remarks = [], []
+    for name, found in photos.items():
+        for arm in arms:
+            if not arm.fits(found.exclusive):
+                kind = "one label" if found.exclusive else "several labels"
+                remarks.append(f"{arm.name} does not take photos with {kind}: not run on {name}.")
+                continue
+            jobs += [Job(name, arm.name, s, arm.code) for s in experiment.seeds_for(arm.name)]
+    return jobs, remarks
+
+
+def _check_budget(experiment: Experiment, photos: Mapping[str, Photos]) -> None:
+    """Raises ComparisonError where a seed's pool is smaller than the budget."""
+    seeds = {seed for arm in experiment.strategies for seed in experiment.seeds_for(arm)}
+    for name, found in photos.items():
+        smallest = min(len(split(found, seed, experiment.test)[0]) for seed in seeds)
+        budget = experiment.budget_for(name)
+        if budget > smallest:
+            raise ComparisonError(
+                f"A budget of {budget} is larger than the pool of {name}, which has {smallest} "
+                f"photos. Use --budget {smallest} or fewer, or a budget of its own in the file."
+            )
+
+
+def _run(
+    results: Results, wanted: Sequence[Job], plan: Plan, engine: Engine, jobs: int, shown: bool
+) -> None:
+    """Run what is not done yet; the tables are written at the end, on the way, and if stopped."""
+    finished = results.done(wanted)
+    # All strategies of a seed together: what a seed needs is worked out once a process.
+    due = sorted((job for job in wanted if job not in finished), key=lambda job: job.seed)
+    written = time.monotonic()
+    try:
+        with Progress(wanted, results.outcomes(wanted), finished, shown, jobs) as progress:
+            for event in engine(due, plan, jobs) if due else ():
+                if event is not None:
+                    results.record(*event)
+                progress.update(event)
+                if time.monotonic() - written > _WRITE_SECONDS:
+                    results.write_tables(wanted)
+                    written = time.monotonic()
+    finally:
+        results.write_tables(wanted)
+
+
+def _contents(
+    arms: Sequence[Arm], folders: Mapping[str, Path], learner: str, learner_code: str
+) -> dict[str, str]:
+    """Digests of all that the experiment names without saying what is in it."""
+    own = {arm.given: text_hash(arm.code) for arm in arms if arm.code}
+    if learner_code:
+        own[learner] = text_hash(learner_code)
+    return {**{name: folder.name for name, folder in folders.items()}, **own}
+
+
+def text_hash(text: str) -> str:
+    """SHA-256 of a text, shortened."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _cores() -> int:
+    """The processor's cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
