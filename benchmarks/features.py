@@ -1,7 +1,8 @@
 """Photos per second of our features beside Keras's usual pipeline, whole pass against whole pass.
 
 A whole pass reads JPEG files, decodes and resizes them, runs VGG16 and keeps the result.
-`python benchmarks/features.py [--size PX] [--photos DIR] [--count N]` prints one JSON object.
+`python benchmarks/features.py [--size PX] [--photos DIR] [--count N] [--decoding draft]` prints
+one JSON object. Without `--photos` they are made up, `--width` pixels wide.
 """
 
 import argparse
@@ -34,12 +35,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         photos = Path(folder, "photos", "all")
         photos.mkdir(parents=True)
-        _collect(arguments.photos, photos, arguments.count)
+        _collect(arguments, photos)
         if arguments.only_ours:  # a process of its own, so that its memory is ours alone
-            print(json.dumps(_ours(photos, arguments.size)))
+            print(json.dumps(_ours(photos, arguments)))
             return
         ours = _ours_apart(arguments)
-        print(json.dumps(_report(arguments.size, photos, ours)))
+        report = _report(arguments.size, photos, ours)
+        print(json.dumps({"decoding": arguments.decoding, **report}))
 
 
 def _arguments() -> argparse.Namespace:
@@ -47,25 +49,32 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=224, metavar="PX")
     parser.add_argument("--photos", type=Path, help="a folder of .jpg files; else made-up ones")
     parser.add_argument("--count", type=int, default=96)
+    parser.add_argument("--width", type=int, default=400, help="of made-up photos")
+    parser.add_argument("--decoding", choices=["full", "draft"], default="full")
     parser.add_argument("--only-ours", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def _collect(source: Path | None, target: Path, count: int) -> None:
-    """Links to real photos, or made-up ones of 400 x 300 pixels."""
-    if source is not None:
-        for path in sorted(source.rglob("*.jpg"))[:count]:
+def _collect(given: argparse.Namespace, target: Path) -> None:
+    """Links to real photos, or made-up ones with grain, three quarters as high as wide."""
+    if given.photos is not None:
+        for path in sorted(given.photos.rglob("*.jpg"))[: given.count]:
             (target / path.name).symlink_to(path.absolute())
         return
     rng = np.random.default_rng(0)
-    for number in range(count):
+    shape = (given.width * 3 // 4, given.width, 3)
+    for number in range(given.count):
         coarse = Image.fromarray(rng.integers(0, 256, (30, 40, 3), dtype=np.uint8))
-        coarse.resize((400, 300), Image.Resampling.BICUBIC).save(target / f"{number:05}.jpg")
+        smooth = np.asarray(coarse.resize(shape[1::-1], Image.Resampling.BICUBIC), np.int16)
+        grain = rng.integers(-12, 13, shape, dtype=np.int16)
+        photo = Image.fromarray((smooth + grain).clip(0, 255).astype(np.uint8))
+        photo.save(target / f"{number:05}.jpg")
 
 
 def _ours_apart(arguments: argparse.Namespace) -> dict[str, float]:
     command = [sys.executable, __file__, "--only-ours", "--size", str(arguments.size)]
-    command += ["--count", str(arguments.count)]
+    command += ["--count", str(arguments.count), "--width", str(arguments.width)]
+    command += ["--decoding", arguments.decoding]
     if arguments.photos is not None:
         command += ["--photos", str(arguments.photos)]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
@@ -73,17 +82,20 @@ def _ours_apart(arguments: argparse.Namespace) -> dict[str, float]:
     return found
 
 
-def _ours(photos: Path, size: int) -> dict[str, float]:
-    weights = find_weights()
+def _ours(photos: Path, given: argparse.Namespace) -> dict[str, float]:
+    weights, size = find_weights(), given.size
+    settings = BackboneSettings(size=size, decoding=given.decoding)
     paths = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in photos.iterdir()}
-    backbone = vgg16(weights, BackboneSettings(size=size))
+    backbone = vgg16(weights, settings)
     backbone(np.zeros((1, size, size, 3), dtype=np.uint8))
 
     def whole_pass() -> None:
         with tempfile.TemporaryDirectory() as folder:
             compute_features(
                 list(paths),
-                lambda image_id: np.asarray(decode(paths[image_id].read_bytes(), "")[0]),
+                lambda image_id: np.asarray(
+                    decode(paths[image_id].read_bytes(), "", settings.least)[0]
+                ),
                 FeatureCache(Path(folder)),
                 lambda: backbone,
                 size=size,

@@ -76,6 +76,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--classes", type=int, default=10, help="the most frequent ones")
     parser.add_argument("--leave-out", nargs="*", default=[], help="what is no class")
     parser.add_argument("--size", type=int, default=96)
+    parser.add_argument("--decoding", choices=["full", "draft"], default="full")
     parser.add_argument("--budgets", default="50,200,500,1000,0")
     parser.add_argument("--dense", action="store_true", help="also the study's dense head (slow)")
     return parser.parse_args()
@@ -112,11 +113,14 @@ def _data(given: argparse.Namespace) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 def _features(given: argparse.Namespace, path_of: dict[str, str], contents: dict[str, bytes]):
-    backbone = plan_backbone(BackboneSettings(size=given.size), None, verify=True)
+    settings = BackboneSettings(size=given.size, decoding=given.decoding)
+    backbone = plan_backbone(settings, None, verify=True)
     cache = FeatureCache(given.cache / backbone.key)
     compute_features(
         list(path_of),
-        lambda image_id: np.asarray(decode(contents[path_of[image_id]], path_of[image_id])[0]),
+        lambda image_id: np.asarray(
+            decode(contents[path_of[image_id]], path_of[image_id], settings.least)[0]
+        ),
         cache,
         backbone.build,
         size=given.size,
@@ -248,6 +252,7 @@ def _report(given, features, scores, seconds, splits, exclusive) -> dict[str, ob
     return {
         "data": Path(given.data).parent.name or given.data,
         "size": given.size,
+        "decoding": given.decoding,
         "photos": len(features),
         "score": "accuracy" if exclusive else "macro F1",
         "splits": SPLITS,
