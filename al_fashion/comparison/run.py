@@ -5,13 +5,11 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 import strategies
 from al_fashion.comparison.arms import Arm, find_arms
@@ -20,7 +18,8 @@ from al_fashion.comparison.experiment import DataSet, Experiment, check_experime
 from al_fashion.comparison.learners import own_learner
 from al_fashion.comparison.learning_curve import OWN_SEED_SET, Job, split
 from al_fashion.comparison.own_code import read_code
-from al_fashion.comparison.photos import Photos, open_photos, prepare, prepared
+from al_fashion.comparison.photos import Photos, open_photos
+from al_fashion.comparison.preparation import prepare, prepared
 from al_fashion.comparison.progress import Progress
 from al_fashion.comparison.results import Outcome, Results
 from al_fashion.errors import ComparisonError
@@ -62,7 +61,7 @@ def compare(
     learner_code = read_code(experiment.learner)
     if experiment.learner:
         own_learner(experiment.learner, learner_code, exclusive=True, seed=0)
-    with _alone(folder), closing(Results(folder)) as results:
+    with closing(Results(folder)) as results, results.alone():
         folders = _prepare(experiment, results, options)
         photos = {name: open_photos(path) for name, path in folders.items()}
         wanted, remarks = _jobs(experiment, arms, photos)
@@ -82,23 +81,6 @@ def _check_names(experiment: Experiment, arms: Sequence[Arm]) -> None:
     for name in experiment.seeds_of:
         if name not in names:
             strategies.entry(name)  # left out by --strategies, or misspelt
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Let one comparison at a time write here. Raises ComparisonError."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock", timeout=0):
-            yield
-    except Timeout:
-        raise ComparisonError(
-            f"Another comparison is at work in {folder}. Wait until it ends, or name another one."
-        ) from None
-    except OSError as error:
-        raise ComparisonError(
-            f"{folder} cannot be written ({error.strerror}). Name another folder with -o DIR."
-        ) from error
 
 
 def _prepare(experiment: Experiment, results: Results, options: FeatureOptions) -> dict[str, Path]:
