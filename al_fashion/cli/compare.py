@@ -144,7 +144,8 @@ def _data_sets(listed: tuple["DataSet", ...], sources: tuple[str, ...]) -> tuple
     found = []
     for given in sources:
         name, source = (given, known[given].source) if given in known else name_of(given)
-        absolute = source if source == "fashion-mnist" else str(Path(source).absolute())
+        is_path = source not in ("", "fashion-mnist")
+        absolute = str(Path(source).absolute()) if is_path else source
         found.append(replace(known.get(name, DataSet(name, "")), source=absolute))
     return tuple(found) if sources else listed
 
