@@ -58,7 +58,9 @@ class Selection:
     """The batch: `indices` (k,) row numbers, best first; `scores` (k,), higher = ask sooner.
 
     Scores never increase along the batch; their unit is the strategy's own. `info` says how the
-    batch came about (rules used, photos kept by a prefilter).
+    batch came about (rules used, photos kept by a prefilter). A strategy that takes `state` finds
+    there what it gave as `info["state"]` the round before: what JSON holds, row numbers only as a
+    list called `rows`.
     """
 
     indices: np.ndarray

@@ -429,3 +429,30 @@ def test_guesses_are_kept_of_training_photos_and_told_after_the_answer(known: Kn
     shares = [row["probability"] for row in told["guess"]]
     assert len(shares) == 3 and shares == sorted(shares, reverse=True)
     assert {row["label"] for row in told["guess"]} == set(LABELS)
+
+
+def test_a_schedule_remembers_the_round_before(
+    known: Known, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its photos too, when features lie in another order than they did."""
+    states = []
+    for number in range(3):
+        run_round(known.workspace, RoundOptions(batch=12, strategy="bandit"))
+        answer_all(known)
+        with reading(known.workspace.engine) as session:
+            info = session.scalars(select(Round.info).order_by(Round.id.desc())).first()
+            asked = session.scalars(select(Query.image_id).where(Query.round_id == number + 1))
+            assert info is not None and set(info["state"]["rows"]) <= set(asked)
+            states.append(info["state"])
+        if number == 1:
+            order = np.random.default_rng(0).permutation(len(known.table.ids))
+            known.table = FeatureTable(
+                [known.table.ids[row] for row in order], known.table.features[order]
+            )
+            use_features(monkeypatch, known)
+    assert states[1]["weights"] == [1.0] * 4  # the seed set was asked without a model
+    assert states[2]["weights"][states[1]["drawn"]] == max(states[2]["weights"]) > 1.0
+    run_round(known.workspace, RoundOptions(batch=12, strategy="margin"))
+    with reading(known.workspace.engine) as session:
+        newest = session.scalars(select(Round.info).order_by(Round.id.desc())).first()
+    assert newest is not None and "state" not in newest

@@ -96,6 +96,7 @@ def compare(
     """
     from al_fashion.comparison.run import compare as run_comparison
     from al_fashion.loop.features import FeatureOptions
+    from al_fashion.reports.comparison import cases, write
 
     experiment = _experiment(file, sources, given)
     options = FeatureOptions(weights, not weights_unverified, progress=True)
@@ -103,10 +104,14 @@ def compare(
     for remark in found.remarks:
         click.echo(remark, err=True)
     failed = [f"{job.strategy} on {job.data} with seed {job.seed}" for job in found.failed]
+    write(output)
+    table = cases(output)
     if as_json:
-        print_json({"folder": str(output), "experiment": found.digest, "failed": failed})
+        name = {"folder": str(output), "experiment": found.digest}
+        print_json({**name, "cases": table, "failed": failed})
     else:
-        click.echo(f"experiment {found.digest}: {output / 'results.csv'}")
+        _print_table(table)
+        click.echo(f"\nexperiment {found.digest}: {output / 'report.html'}")
     if failed:
         click.echo(
             f"{len(failed)} of {len(found.outcomes)} runs failed: {failed[0]}"
@@ -139,6 +144,21 @@ def _data_sets(listed: tuple["DataSet", ...], sources: tuple[str, ...]) -> tuple
     found = []
     for given in sources:
         name, source = (given, known[given].source) if given in known else name_of(given)
-        absolute = source if source == "fashion-mnist" else str(Path(source).absolute())
+        is_path = source not in ("", "fashion-mnist")
+        absolute = str(Path(source).absolute()) if is_path else source
         found.append(replace(known.get(name, DataSet(name, "")), source=absolute))
     return tuple(found) if sources else listed
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    """Strategies by their area under the learning curve, data set by data set."""
+    widths = [max(len(str(row[name])) for row in rows) for name in ("data", "strategy")]
+    click.echo(
+        f"{'data':{widths[0]}}  {'strategy':{widths[1]}}   area  final  share of random's labels"
+    )
+    for row in rows:
+        share = "–" if row["share_of_random"] is None else f"{row['share_of_random']:.0%}"
+        click.echo(
+            f"{row['data']:{widths[0]}}  {row['strategy']:{widths[1]}}  "
+            f"{row['aulc']:.3f}  {row['final']:.3f}  {share:>5}"
+        )

@@ -158,7 +158,9 @@ def run_on_ray(jobs: Sequence[Job], plan: Plan, number: int) -> Iterator[Event |
         raise ComparisonError(
             "Ray is not installed. Install al-fashion[ray], or use --engine processes."
         ) from None
-    workers = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": number}
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    here = not os.environ.get("RAY_ADDRESS")
+    workers = {"num_cpus": number, "include_dashboard": False} if here else {}
     ray.init(**workers, runtime_env={"env_vars": ONE_THREAD}, logging_level="ERROR")
     try:
         run = ray.remote(max_retries=0)(attempt)

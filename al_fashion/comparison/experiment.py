@@ -142,7 +142,7 @@ def load_experiment(path: Path) -> Experiment:
     given = _checked(path, Experiment, values)
     for name in ("strategies", "learner"):
         if name in given:
-            given[name] = _from_folder(given[name], path.parent)
+            given[name] = from_folder(given[name], path.parent)
     return Experiment(data=data, **given)
 
 
@@ -239,10 +239,10 @@ def _expected(default: Any, value: Any) -> str:
     return "" if type(value) is type(default) else f"a {type(default).__name__}"
 
 
-def _from_folder(names: Any, folder: Path) -> Any:
-    """Own files by absolute paths; other names as they are."""
+def from_folder(names: Any, folder: Path) -> Any:
+    """A name, or names: own files by absolute paths from a folder, others as they are."""
     if not isinstance(names, str):
-        return tuple(_from_folder(name, folder) for name in names)
+        return tuple(from_folder(name, folder) for name in names)
     return str((folder / names).absolute()) if ".py:" in names else names
 
 

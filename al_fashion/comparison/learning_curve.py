@@ -93,7 +93,7 @@ def split(photos: Photos, seed: int, test: float) -> tuple[NDArray[np.int64], ND
 
 
 def _points(job: Job, experiment: Experiment, photos: Photos, learner_code: str) -> Iterator[Point]:
-    data, labellers = _begin(photos, job.seed, experiment.test, experiment.labellers)
+    data, labellers = begin(photos, job.seed, experiment.test, experiment.labellers)
     learner: Learner | None = None
     head: LinearHead | None = None
     state: dict[str, Any] | None = None
@@ -129,7 +129,7 @@ def _points(job: Job, experiment: Experiment, photos: Photos, learner_code: str)
 
 
 @lru_cache(maxsize=1)
-def _begin(photos: Photos, seed: int, test: float, noise: str) -> tuple[RoundData, Labellers]:
+def begin(photos: Photos, seed: int, test: float, noise: str) -> tuple[RoundData, Labellers]:
     """A seed's pool, nothing answered yet, and its labellers: the same for every strategy."""
     pool, tested = split(photos, seed, test)
     labels = np.asarray(photos.labels)

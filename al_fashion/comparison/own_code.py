@@ -32,7 +32,8 @@ def named(name: str, code: str) -> Any:
         sys.path.append(folder)  # for modules that lie beside it
     sys.modules.setdefault(module.__name__, module)  # copies and pickles look there
     try:
-        exec(compile(code, file, "exec"), vars(module))
+        # The user's own file, named by the user: it is run as `python FILE` would run it.
+        exec(compile(code, file, "exec"), vars(module))  # nosec B102
     except Exception as error:
         raise ComparisonError(f"{file} cannot be run: {error!r}. Correct the file.") from error
     if not hasattr(module, attribute):

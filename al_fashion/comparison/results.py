@@ -6,10 +6,13 @@ import json
 import re
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from al_fashion.comparison.learning_curve import Job, Point
 from al_fashion.errors import ComparisonError
@@ -54,6 +57,21 @@ class Results:
 
     def close(self) -> None:
         self._connection.close()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let one comparison at a time write here; a killed one leaves no lock behind.
+
+        Raises ComparisonError.
+        """
+        try:
+            with FileLock(self.folder / ".lock", timeout=0):
+                yield
+        except Timeout:
+            raise ComparisonError(
+                f"Another comparison is at work in {self.folder}. Wait until it ends, or name "
+                "another folder with -o DIR."
+            ) from None
 
     def setting(self) -> dict[str, Any]:
         """What earlier runs in this folder were made with, by name."""

@@ -5,22 +5,26 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 import strategies
 from al_fashion.comparison.arms import Arm, find_arms
 from al_fashion.comparison.engines import ENGINES, Engine, Plan
-from al_fashion.comparison.experiment import DataSet, Experiment, check_experiment
+from al_fashion.comparison.experiment import (
+    DataSet,
+    Experiment,
+    check_experiment,
+    from_folder,
+)
 from al_fashion.comparison.learners import own_learner
 from al_fashion.comparison.learning_curve import OWN_SEED_SET, Job, split
 from al_fashion.comparison.own_code import read_code
-from al_fashion.comparison.photos import Photos, open_photos, prepare, prepared
+from al_fashion.comparison.photos import Photos, open_photos
+from al_fashion.comparison.preparation import prepare, prepared
 from al_fashion.comparison.progress import Progress
 from al_fashion.comparison.results import Outcome, Results
 from al_fashion.errors import ComparisonError
@@ -57,12 +61,11 @@ def compare(
     """
     check_experiment(experiment)
     arms = find_arms(experiment.strategies, experiment.batch)
-    experiment = replace(experiment, strategies=tuple(arm.given for arm in arms))
-    _check_names(experiment, arms)
+    experiment = _resolved(experiment, arms)
     learner_code = read_code(experiment.learner)
     if experiment.learner:
         own_learner(experiment.learner, learner_code, exclusive=True, seed=0)
-    with _alone(folder), closing(Results(folder)) as results:
+    with closing(Results(folder)) as results, results.alone():
         folders = _prepare(experiment, results, options)
         photos = {name: open_photos(path) for name, path in folders.items()}
         wanted, remarks = _jobs(experiment, arms, photos)
@@ -71,34 +74,27 @@ def compare(
         experiment.save(folder / "experiment.toml")
         plan = Plan(experiment, folders, learner_code)
         _run(results, wanted, plan, ENGINES[engine], jobs or _cores(), options.progress)
-        digest = experiment.digest(_contents(arms, folders, experiment.learner, learner_code))
+        digest = experiment.digest(_contents(experiment, arms, folders, learner_code))
         return Comparison(folder, digest, results.outcomes(wanted), remarks)
 
 
-def _check_names(experiment: Experiment, arms: Sequence[Arm]) -> None:
-    if experiment.seed_set != OWN_SEED_SET:
-        strategies.entry(experiment.seed_set)
+def _resolved(experiment: Experiment, arms: Sequence[Arm]) -> Experiment:
+    """The experiment with its arms by name, own files by absolute paths, and no other's seeds.
+
+    Raises ComparisonError and strategies.UnknownStrategy.
+    """
+    if ".py:" in experiment.seed_set:
+        raise ComparisonError("A seed set is selected by a known strategy, not by an own one.")
     names = [arm.name for arm in arms]
-    for name in experiment.seeds_of:
-        if name not in names:
-            strategies.entry(name)  # left out by --strategies, or misspelt
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Let one comparison at a time write here. Raises ComparisonError."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock", timeout=0):
-            yield
-    except Timeout:
-        raise ComparisonError(
-            f"Another comparison is at work in {folder}. Wait until it ends, or name another one."
-        ) from None
-    except OSError as error:
-        raise ComparisonError(
-            f"{folder} cannot be written ({error.strerror}). Name another folder with -o DIR."
-        ) from error
+    for name in (experiment.seed_set, *experiment.seeds_of):
+        if name not in (OWN_SEED_SET, *names):
+            strategies.entry(name)  # the seeds of one that --strategies leaves out are no error
+    return replace(
+        experiment,
+        strategies=from_folder(tuple(arm.given for arm in arms), Path.cwd()),
+        learner=from_folder(experiment.learner, Path.cwd()),
+        seeds_of={name: n for name, n in experiment.seeds_of.items() if name in names},
+    )
 
 
 def _prepare(experiment: Experiment, results: Results, options: FeatureOptions) -> dict[str, Path]:
@@ -181,12 +177,12 @@ def _run(
 
 
 def _contents(
-    arms: Sequence[Arm], folders: Mapping[str, Path], learner: str, learner_code: str
+    experiment: Experiment, arms: Sequence[Arm], folders: Mapping[str, Path], learner_code: str
 ) -> dict[str, str]:
     """Digests of all that the experiment names without saying what is in it."""
-    own = {arm.given: text_hash(arm.code) for arm in arms if arm.code}
-    if learner_code:
-        own[learner] = text_hash(learner_code)
+    codes = dict(zip(experiment.strategies, (arm.code for arm in arms), strict=True))
+    codes[experiment.learner] = learner_code
+    own = {name: text_hash(code) for name, code in codes.items() if code}
     return {**{name: folder.name for name, folder in folders.items()}, **own}
 
 

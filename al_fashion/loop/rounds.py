@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from sqlalchemy.orm import Session
@@ -12,6 +13,7 @@ from al_fashion.errors import ModelError, QueueError
 from al_fashion.loop.features import FeatureOptions, features_of, settings_of
 from al_fashion.loop.guesses import guesses
 from al_fashion.loop.learner import Learner
+from al_fashion.loop.schedules import state_by_ids, state_of_ids
 from al_fashion.loop.step import (
     MIN_EVALUATED,
     RoundData,
@@ -37,6 +39,7 @@ from al_fashion.store.queue import queue_counts, settle_skipped
 from al_fashion.store.rounds import (
     candidates,
     count_evaluated,
+    newest_info,
     newest_round,
     record_round,
     unanswered_heldout,
@@ -78,6 +81,7 @@ class _Plan:
     exclusive: bool
     metric: str
     seed: int
+    previous: dict[str, Any]
 
 
 def run_round(workspace: Workspace, options: RoundOptions) -> RoundResult:
@@ -99,7 +103,9 @@ def run_round(workspace: Workspace, options: RoundOptions) -> RoundResult:
         if evaluation is not None:
             evaluation = replace(evaluation, measures={**evaluation.measures, **plan.people})
         rng = round_generator(plan.seed, plan.number)
-        queued = _queue_order(*_selected(learner, data, plan, table, rng))
+        state = state_of_ids(plan.previous, plan.strategy, table)
+        selection = _selected(learner, data, plan, rng, state)
+        queued = _queue_order(_chosen(selection, table), plan.to_evaluate)
         result = RoundResult(
             round=plan.number,
             strategy=plan.strategy,
@@ -111,7 +117,8 @@ def run_round(workspace: Workspace, options: RoundOptions) -> RoundResult:
             sentences=[] if evaluation is None else sentences(asdict(evaluation)),
         )
         head = None if learner is None else head_of(learner, data)
-        _record(workspace, result, evaluation, queued, head, plan, table, key)
+        kept = {} if selection is None else state_by_ids(selection, plan.strategy, table)
+        _record(workspace, result, evaluation, queued, head, plan, table, {"features": key, **kept})
         return result
 
 
@@ -186,6 +193,7 @@ def _plan(workspace: Workspace, options: RoundOptions) -> _Plan:
             exclusive=fixed.exclusive,
             metric=fixed.metric,
             seed=fixed.seed,
+            previous=newest_info(session),
         )
 
 
@@ -256,15 +264,20 @@ def _selected(
     learner: Learner | None,
     data: RoundData,
     plan: _Plan,
-    table: FeatureTable,
     rng: np.random.Generator,
-) -> tuple[list[tuple[str, float]], list[str]]:
-    """(chosen pool photos with scores, held-out photos): row numbers end here."""
+    state: dict[str, Any] | None,
+) -> strategies.Selection | None:
     if not plan.to_train:
-        return [], plan.to_evaluate
-    selection = select(learner, data, plan.strategy, plan.to_train, rng)
+        return None
+    return select(learner, data, plan.strategy, plan.to_train, rng, state)
+
+
+def _chosen(selection: strategies.Selection | None, table: FeatureTable) -> list[tuple[str, float]]:
+    """Pool photos with scores: row numbers end here."""
+    if selection is None:
+        return []
     ids = [table.ids[row] for row in selection.indices]
-    return list(zip(ids, map(float, selection.scores), strict=True)), plan.to_evaluate
+    return list(zip(ids, map(float, selection.scores), strict=True))
 
 
 def _queue_order(
@@ -290,16 +303,15 @@ def _record(
     head: LinearHead | None,
     plan: _Plan,
     table: FeatureTable,
-    key: str,
+    info: dict[str, Any],
 ) -> None:
     """Save the model first: a round in the database always has its model beside it."""
     if head is not None:
         path = workspace.models / f"round-{result.round}.npz"
         digest = training_set_digest(plan.pool.ids, plan.pool.soft)
         backbone = settings_of(workspace.config)
-        save_model(path, head_model(head, plan.labels, backbone, key, digest))
+        save_model(path, head_model(head, plan.labels, backbone, info["features"], digest))
     with writing(workspace.engine) as session:
-        info = {"features": key}
         overlap = workspace.config.overlap
         guessed = guesses(session, head, plan.labels, table, queued)
         record_round(session, result, evaluation, queued, info, overlap, guessed)

@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 
 from al_fashion.models.heads import LinearHead
 
@@ -19,7 +20,8 @@ def bootstrap_committee(
     """Heads fitted to samples, drawn with replacement, of what `head` was fitted to.
 
     They share its penalty and temperature and start from it, so that ten cost about as much as
-    one. A sample without a label, possible only for very few photos, is drawn again.
+    one; an estimator of another kind is fitted anew. A sample without a label, possible only for
+    very few photos, is drawn again.
     Source: query by bagging, Abe and Mamitsuka, ICML 1998.
     """
     return [_member(head, features, targets, rng) for _ in range(members)]
@@ -36,6 +38,8 @@ def _member(
         rows = rng.integers(0, len(features), len(features))
         if labelled[rows].any() or not labelled.any():
             break
+    if not isinstance(head, LinearHead):
+        return clone(head).fit(features[rows], targets[rows])
     member = LinearHead(head.exclusive, head.penalty_).fit(
         features[rows], targets[rows], start=head
     )

@@ -18,6 +18,12 @@ def newest_round(session: Session) -> int:
     return session.scalar(select(func.max(Round.id))) or 0
 
 
+def newest_info(session: Session) -> dict[str, Any]:
+    """What the newest round keeps for the next one; nothing before the first."""
+    statement = select(Round.info).order_by(Round.id.desc()).limit(1)
+    return dict(session.scalar(statement) or {})
+
+
 def record_round(
     session: Session,
     result: RoundResult,
