@@ -87,7 +87,8 @@ def status(folder: Path, as_json: bool) -> None:
     )
     for path, reason in found["quarantined"]:
         click.echo(f"  quarantined: {path}: {reason}")
-    click.echo(f"queue: {queue['open']} open, {queue['answered']} answered")
+    audit = f" ({queue['open_audit']} of them the audit's)" if queue["open_audit"] else ""
+    click.echo(f"queue: {queue['open']} open{audit}, {queue['answered']} answered")
     click.echo(f"round {found['round']}: {accuracy_text(found['accuracy'])}")
     if found["audit"] is not None:
         for line in audit_text(found["audit"]):

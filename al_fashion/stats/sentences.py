@@ -86,7 +86,8 @@ def _people(measures: dict[str, Any]) -> list[str]:
 
 def _change(difference: dict[str, Any]) -> str:
     interval = difference["interval"]
-    points = [f"{100 * interval[name]:+.1f}" for name in ("value", "low", "high")]
+    # Adding 0 turns a rounded -0.0 into a plain one.
+    points = [f"{round(100 * interval[name], 1) + 0.0:+.1f}" for name in ("value", "low", "high")]
     return (
         f"Against round {difference['before']} on the same photos, {difference['better']} were put "
         f"right and {difference['worse']} made wrong ({points[0]} points, range {points[1]} to "
