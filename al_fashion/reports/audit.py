@@ -171,7 +171,8 @@ def audit_text(found: dict[str, Any]) -> list[str]:
             f"{found['waiting']} answered photos do not count yet: one before them is not decided."
         )
     if found["disputed"]:
-        lines.append(f"On {found['disputed']} photos the labellers disagree: an owner decides.")
+        photos = "1 photo" if found["disputed"] == 1 else f"{found['disputed']} photos"
+        lines.append(f"On {photos} the labellers disagree: an owner decides.")
     return lines
 
 

@@ -15,7 +15,7 @@ from al_fashion.reports.quality import data_quality
 from al_fashion.reports.said import asked_last, debated, decisions, surprises
 from al_fashion.reports.status import workspace_status
 from al_fashion.reports.trained import Trained
-from al_fashion.stats.sentences import sentences
+from al_fashion.stats.sentences import people_sentences, sentences
 from al_fashion.store.consensus import Consensus, consensus
 from al_fashion.store.database import reading
 from al_fashion.store.effort import effort
@@ -54,7 +54,7 @@ def report_content(workspace: Workspace, trained: Trained | None) -> dict[str, A
             "strategies": _strategies(done),
             "labellers": labellers(session, called, spent),
             "agreement": agreement(session),
-            "people": _people(newest or {}),
+            "people": people_sentences((newest or {}).get("measures", {})),
             "quality": data_quality(session, trained, pool, checks=checks),
             "rounds": round_rows(done, rules(session).seed),
             "computed": computed(workspace, session, done, trained),
@@ -124,13 +124,6 @@ def _matrix(
     right = heldout.hard[[place[image_id] for image_id in known]]
     said = trained.predict(known, labels).labels
     return {"kind": "co-occurrence", "right": _together(right), "said": _together(said)}
-
-
-def _people(newest: Mapping[str, Any]) -> dict[str, Any]:
-    """What the newest evaluation says of the people, None where it could not be told."""
-    measures = newest.get("measures", {})
-    names = ("labeller_agreement", "labeller_alpha", "human_ceiling")
-    return {name: measures.get(name) for name in names}
 
 
 def _together(chosen: NDArray[np.bool_]) -> list[list[int]]:
