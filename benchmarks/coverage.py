@@ -1,5 +1,7 @@
 """How often every interval holds the true value: `python benchmarks/coverage.py [--draws N]`.
 
+`--only TEXT` leaves out the methods whose names do not have it.
+
 Prints one JSON object: for each method, true value p and number of photos n, the coverage of its
 two-sided 95 % interval (`coverage`) and how often its lower end is above p (`flatters`, at most
 0.025 where it is valid). Binomial and finite-pool rows are exact sums, the others simulations of
@@ -27,7 +29,12 @@ from al_fashion.stats.intervals import (
     wilson,
 )
 from al_fashion.stats.planning import allowed_errors, claim_times
-from al_fashion.stats.resampling import macro_f1, mean_average_precision, micro_f1
+from al_fashion.stats.resampling import (
+    cluster_bootstrap,
+    macro_f1,
+    mean_average_precision,
+    micro_f1,
+)
 from al_fashion.stats.sequential import betting
 from al_fashion.types import Interval
 
@@ -46,9 +53,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--draws", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="")
     arguments = parser.parse_args()
     started = time.perf_counter()
-    rows = [*exact_rows(), *sequential_rows(), *simulated_rows(arguments.draws, arguments.seed)]
+    rows = list(simulated_rows(arguments.draws, arguments.seed, arguments.only))
+    if not arguments.only:
+        rows = [*exact_rows(), *sequential_rows(), *rows]
     seconds = round(time.perf_counter() - started, 1)
     print(json.dumps({"draws": arguments.draws, "seconds": seconds, "rows": rows}))
 
@@ -100,8 +110,8 @@ def sequential_rows() -> Iterator[dict[str, object]]:
             yield row_of("sequential lower bound, every look", p, n, 1 - wrong, wrong)
 
 
-def simulated_rows(draws: int, seed: int) -> Iterator[dict[str, object]]:
-    """Methods for groups, scores and F1."""
+def simulated_rows(draws: int, seed: int, only: str) -> Iterator[dict[str, object]]:
+    """Methods for groups, scores and F1, those with `only` in their names."""
     methods: dict[str, tuple[Simulate, int]] = {
         "korn-graubard": (grouped_share, draws),
         "wald, groups ignored": (grouped_wald, draws),
@@ -109,10 +119,11 @@ def simulated_rows(draws: int, seed: int) -> Iterator[dict[str, object]]:
         "betting (Jaccard)": (jaccard, max(draws // 2, 1)),
         "delta micro-F1": (lambda p, n, rng: micro_f1(*labels(p, n, rng)), draws),
         "delta macro-F1": (lambda p, n, rng: macro_f1(*labels(p, n, rng)), draws),
+        "cluster-bootstrap micro-F1": (bootstrapped_f1, max(draws // 2, 1)),
         "cluster-bootstrap mAP": (average_precision, max(draws // 2, 1)),
     }
     for name, (simulate, repeats) in methods.items():
-        for p in SHARES:
+        for p in SHARES if only in name else ():
             for n in SIZES:
                 rng = np.random.default_rng([seed, n, round(100 * p)])
                 found = [row for row in (simulate(p, n, rng) for _ in range(repeats)) if row]
@@ -171,6 +182,19 @@ def labels(p: float, n: int, rng: np.random.Generator) -> tuple[Bools, Bools, li
     missed = (1 - difficulty(p, -(-n // GROUP), rng))[groups_of(n), None]
     wrong = rng.random((n, LABELS)) < np.where(truth, missed, missed * 0.4 / 0.6)
     return truth ^ wrong, truth, [str(group) for group in groups_of(n)]
+
+
+def bootstrapped_f1(p: float, n: int, rng: np.random.Generator) -> Interval:
+    predicted, truth, groups = labels(p, n, rng)
+    both = 2.0 * (predicted & truth).sum(axis=1)
+    either = predicted.sum(axis=1) + truth.sum(axis=1)
+    return cluster_bootstrap(
+        lambda weights: float(weights @ both / (weights @ either)),
+        groups,
+        rng,
+        repeats=200,
+        decisions=LABELS,
+    )
 
 
 def jaccard(p: float, n: int, rng: np.random.Generator) -> Interval:

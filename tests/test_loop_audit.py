@@ -12,7 +12,7 @@ from sqlalchemy import select
 from workspaces import LABELS, Known, make_workspace, use_features
 
 from al_fashion.cli import cli
-from al_fashion.errors import AuditError
+from al_fashion.errors import AuditError, QueueError
 from al_fashion.loop.audit import AuditOptions, claim_audit, start_audit, stop_audit
 from al_fashion.loop.rounds import RoundOptions, run_round, watch_rounds
 from al_fashion.loop.simulate import answer_as_oracle
@@ -22,6 +22,7 @@ from al_fashion.stats.audit_record import digest, verify_record
 from al_fashion.store.answers import save_answer
 from al_fashion.store.audit import fresh_groups
 from al_fashion.store.database import reading, writing
+from al_fashion.store.queue import next_photos
 from al_fashion.store.rounds import candidates
 from al_fashion.store.schema import AuditPhoto, Image, Query
 from al_fashion.workspace import Workspace
@@ -182,7 +183,7 @@ def test_after_giving_up_photos_may_train_and_others_are_drawn(
     answered = {query.image_id for query in asked[:60]}
     with reading(known.workspace.engine) as session:
         assert not answered & set(candidates(session))
-    before = run_round(known.workspace, RoundOptions(batch=5, force=True, evaluated=0)).labelled
+    before = run_round(known.workspace, RoundOptions(batch=5, evaluated=0)).labelled
     answer_as_oracle_but_the_audit(known)
     assert stop_audit(known.workspace) == (1, 60)
     after = run_round(known.workspace, RoundOptions(batch=5, evaluated=0)).labelled
@@ -240,6 +241,20 @@ def test_a_claim_ends_the_loop_and_no_round_does(known: Known) -> None:
     claim_audit(known.workspace, "ann")
     assert list(rounds) == []
     assert "proven" in workspace_status(known.workspace)["next"]
+
+
+def test_an_open_audit_blocks_no_round_and_keeps_its_place(known: Known) -> None:
+    start_audit(known.workspace, AuditOptions())
+    asked = [query.id for query in drawn(known)]
+    assert run_round(known.workspace, RoundOptions(batch=5, evaluated=0)).queued == 5
+    with pytest.raises(QueueError, match="5 queries are still open"):
+        run_round(known.workspace, RoundOptions(batch=5, evaluated=0))
+    answer_as_oracle_but_the_audit(known)
+    assert run_round(known.workspace, RoundOptions(batch=5, evaluated=0)).round == 4
+    with reading(known.workspace.engine) as session:
+        given = [photo.query_id for photo in next_photos(session, "ann", limit=200)]
+    assert given[:150] == asked and len(given) == 155
+    assert workspace_status(known.workspace)["queue"]["open_audit"] == 150
 
 
 def proof(known: Known) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """Rounds on a real workspace; only the backbone's features are made up."""
 
-import csv
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -252,7 +250,7 @@ def test_same_seed_same_rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert asked[:3] == asked[3:]
 
 
-def test_status_and_report_after_two_rounds(known: Known, tmp_path: Path) -> None:
+def test_status_after_two_rounds(known: Known) -> None:
     before = workspace_status(known.workspace)
     assert "round" in before["next"]
     assert before["photos"] == {
@@ -268,21 +266,6 @@ def test_status_and_report_after_two_rounds(known: Known, tmp_path: Path) -> Non
     after = workspace_status(known.workspace)
     assert after["photos"]["labelled"] == 20 and after["photos"]["pool"] == 190
     assert after["queue"]["answered"] == 20
-    write_report(known.workspace, tmp_path / "report.html")
-    text = (tmp_path / "report.html").read_text(encoding="utf-8")
-    shown = f"{100 * after['accuracy']['value']:.1f} %"
-    assert shown in text and "<svg" in text and "Confusion matrix" in text
-    assert "http-equiv" not in text and 'src="http' not in text
-    assert "Reliability" in text and "no round proves it" in text
-    assert "How it was computed" in text and "labeller 1" in text
-    assert (tmp_path / "report-curve.svg").read_text(encoding="utf-8").startswith("<svg")
-    numbers = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
-    assert numbers["rounds"][-1]["evaluation"]["accuracy"]["value"] == after["accuracy"]["value"]
-    rows = list(csv.DictReader((tmp_path / "report.csv").open(encoding="utf-8")))
-    assert {"exact_match", "macro_f1", "log_loss", "recall of shirt"} <= {
-        row["measure"] for row in rows
-    }
-    assert all(float(row["low"]) <= float(row["value"]) <= float(row["high"]) for row in rows)
 
 
 def test_the_report_shows_what_was_asked_last_however_it_was_answered(
@@ -292,7 +275,7 @@ def test_the_report_shows_what_was_asked_last_however_it_was_answered(
     answer_as_oracle(known.workspace)
     write_report(known.workspace, tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert text.count("<figure>") == 6 and "oracle; auto" in text
+    assert text.count('<figure class="asked">') == 6 and "round 1, auto" in text
 
 
 def test_labels_with_signs_of_formulas_and_other_scripts_are_drawn() -> None:

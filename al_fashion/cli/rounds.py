@@ -87,7 +87,8 @@ def status(folder: Path, as_json: bool) -> None:
     )
     for path, reason in found["quarantined"]:
         click.echo(f"  quarantined: {path}: {reason}")
-    click.echo(f"queue: {queue['open']} open, {queue['answered']} answered")
+    audit = f" ({queue['open_audit']} of them the audit's)" if queue["open_audit"] else ""
+    click.echo(f"queue: {queue['open']} open{audit}, {queue['answered']} answered")
     click.echo(f"round {found['round']}: {accuracy_text(found['accuracy'])}")
     if found["audit"] is not None:
         for line in audit_text(found["audit"]):
@@ -99,12 +100,17 @@ def status(folder: Path, as_json: bool) -> None:
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path))
 @click.pass_obj
 def report(folder: Path, output: Path | None) -> None:
-    """Write the report as one HTML file."""
-    from al_fashion.reports.html import write_report
+    """Write the report as one HTML file, its numbers and plots beside it."""
+    from al_fashion.reports.html import plots_folder, write_report
 
     workspace = Workspace.open(folder)
     path = output or workspace.reports / "report.html"
     write_report(workspace, path)
+    click.echo(
+        f"Numbers: {path.with_suffix('.json').name} and {path.with_suffix('.csv').name} beside it; "
+        f"plots as SVG: {plots_folder(path).name}",
+        err=True,
+    )
     click.echo(str(path))
 
 

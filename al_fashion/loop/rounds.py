@@ -35,7 +35,7 @@ from al_fashion.store.ceiling import labeller_measures
 from al_fashion.store.consensus import Consensus, consensus
 from al_fashion.store.database import reading, writing
 from al_fashion.store.photos import count_photos, labels, rules
-from al_fashion.store.queue import queue_counts, settle_skipped
+from al_fashion.store.queue import count_open, settle_skipped
 from al_fashion.store.rounds import (
     candidates,
     count_evaluated,
@@ -156,9 +156,10 @@ def _is_claimed(workspace: Workspace) -> bool:
 
 
 def _open_queries(workspace: Workspace) -> int:
+    """Those a round waits for: an audit may take weeks and its photos train nothing."""
     with writing(workspace.engine) as session:
         settle_skipped(session)
-        return queue_counts(session)["open"]
+        return count_open(session)["rounds"]
 
 
 def _plan(workspace: Workspace, options: RoundOptions) -> _Plan:

@@ -1,6 +1,6 @@
 """Answers that look wrong: found by models that have not seen them, and asked again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +9,9 @@ from sklearn.model_selection import GroupKFold
 from al_fashion.errors import QueueError
 from al_fashion.loop.features import FeatureOptions, features_of
 from al_fashion.models.heads import LinearHead
+from al_fashion.models.projection import fit_projection
 from al_fashion.stats.label_errors import suspected_errors
-from al_fashion.store.consensus import consensus
+from al_fashion.store.consensus import Consensus, consensus
 from al_fashion.store.database import reading, writing
 from al_fashion.store.photos import image_paths, labels, rules
 from al_fashion.store.queue import enqueue, open_images
@@ -50,13 +51,28 @@ def find_suspects(workspace: Workspace, options: FeatureOptions) -> list[Suspect
         )
     table, _ = features_of(workspace, known.ids, options)
     features = np.asarray(table.features[table.rows(known.ids)])
-    proba = out_of_fold(features, known.soft, known.groups, exclusive=exclusive)
+    found = suspects_among(known, features, names, exclusive=exclusive)
+    return [replace(row, path=paths.get(row.image_id, [""])[0]) for row in found]
+
+
+def suspects_among(
+    known: Consensus, features: NDArray[np.float32], names: list[str], *, exclusive: bool
+) -> list[Suspect]:
+    """The suspects among answered photos with these (n, d) features, most suspect first.
+
+    None where MIN_ANSWERED photos of FOLDS groups are not given. Their paths are not told.
+    """
+    if len(known.ids) < MIN_ANSWERED or len(set(known.groups)) < FOLDS:
+        return []
+    projection = fit_projection(features, np.arange(len(features)), np.random.default_rng(0))
+    reduced = features if projection is None else projection(features)
+    proba = out_of_fold(reduced, known.soft, known.groups, exclusive=exclusive)
     suspect = suspected_errors(known.hard, proba)
     order = np.argsort(-suspect.max(axis=1), kind="stable")
     return [
         Suspect(
             image_id=known.ids[row],
-            path=paths.get(known.ids[row], [""])[0],
+            path="",
             answered=[name for name, on in zip(names, known.hard[row], strict=True) if on],
             labels=[name for name, on in zip(names, suspect[row] > 0, strict=True) if on],
             suspicion=float(suspect[row].max()),

@@ -3,60 +3,55 @@
 import csv
 import io
 import json
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from al_fashion.files import write_text
-from al_fashion.reports.status import workspace_status
-from al_fashion.store.database import reading
-from al_fashion.store.rounds import rounds
-from al_fashion.store.schema import Round
-from al_fashion.workspace import Workspace
 
 COLUMNS = ("round", "strategy", "labelled", "measure", "value", "low", "high", "confidence", "n")
 
 
-def write_numbers(workspace: Workspace, report: Path) -> None:
-    """Write the numbers beside a report, with the endings .json and .csv. Raises WorkspaceError."""
-    with reading(workspace.engine) as session:
-        done = rounds(session)
-    everything = {
-        "status": workspace_status(workspace),
-        "rounds": [
-            {
-                "round": row.id,
-                "strategy": row.strategy,
-                "labelled": row.labelled,
-                "queued": row.queued,
-                "seconds": row.seconds,
-                "evaluation": row.evaluation,
-            }
-            for row in done
-        ],
-    }
-    write_text(report.with_suffix(".json"), json.dumps(everything, ensure_ascii=False) + "\n")
-    text = io.StringIO()
-    writer = csv.writer(text)
+def write_numbers(content: Mapping[str, Any], report: Path) -> None:
+    """Write a report's numbers beside it, as .json and .csv. Raises WorkspaceError."""
+    text = json.dumps(_finite(content), ensure_ascii=False, allow_nan=False)
+    write_text(report.with_suffix(".json"), text + "\n")
+    table = io.StringIO()
+    writer = csv.writer(table)
     writer.writerow(COLUMNS)
-    writer.writerows(line for row in done for line in _lines(row))
-    write_text(report.with_suffix(".csv"), text.getvalue())
+    writer.writerows(line for row in content["rounds"] for line in _lines(row))
+    write_text(report.with_suffix(".csv"), table.getvalue())
 
 
-def _lines(done: Round) -> list[list[Any]]:
+def _finite(value: Any) -> Any:
+    """The same with None for what is no number: JSON has no word for it."""
+    if isinstance(value, Mapping):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _lines(done: Mapping[str, Any]) -> Iterator[list[Any]]:
     """One line a number of a round, with its interval."""
-    if done.evaluation is None:
-        return []
+    evaluation = done["evaluation"]
+    if evaluation is None:
+        return
     intervals = {
-        "exact_match": done.evaluation["exact_match"],
-        "top1_in_set": done.evaluation["top1_in_set"],
-        **done.evaluation.get("measures", {}),
+        "exact_match": evaluation["exact_match"],
+        "top1_in_set": evaluation["top1_in_set"],
+        "headline, all looks": evaluation.get("all_looks"),
+        **evaluation.get("measures", {}),
     }
-    for row in done.evaluation["per_label"]:
+    if evaluation.get("difference"):
+        before = f"headline minus round {evaluation['difference']['before']}'s"
+        intervals[before] = evaluation["difference"]["interval"]
+    for row in evaluation["per_label"]:
         for name in ("precision", "recall"):
             intervals[f"{name} of {row['label']}"] = row.get(f"{name}_interval")
     numbers = ("value", "low", "high", "confidence", "n")
-    return [
-        [done.id, done.strategy, done.labelled, name, *(interval[key] for key in numbers)]
-        for name, interval in intervals.items()
-        if interval is not None
-    ]
+    for name, interval in intervals.items():
+        if interval is not None:
+            values = [interval[key] for key in numbers]
+            yield [done["round"], done["strategy"], done["labelled"], name, *values]

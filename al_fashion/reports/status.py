@@ -6,7 +6,7 @@ from al_fashion.reports.audit import audit_status
 from al_fashion.store.consensus import consensus
 from al_fashion.store.database import reading
 from al_fashion.store.photos import count_photos, quarantined
-from al_fashion.store.queue import queue_counts
+from al_fashion.store.queue import count_open, queue_counts
 from al_fashion.store.rounds import headline, rounds
 from al_fashion.workspace import Workspace
 
@@ -16,7 +16,7 @@ def workspace_status(workspace: Workspace) -> dict[str, Any]:
     audit = audit_status(workspace)
     with reading(workspace.engine) as session:
         photos = count_photos(session)
-        queue = queue_counts(session)
+        queue = queue_counts(session) | {"open_audit": count_open(session)["audit"]}
         done = rounds(session)
         return {
             "photos": photos,

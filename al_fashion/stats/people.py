@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -24,7 +25,8 @@ def human_measures(
 
     Agreement is the share of pairs of answers to a photo that are the same whole set; alpha is
     Krippendorff's with MASI, by a jackknife over photos; the ceiling is the share of people's
-    answers that are the checked one (`verdicts`, by photo). Each needs MIN_PHOTOS photos.
+    answers that are the checked one (`verdicts`, by photo), or where too few are checked what the
+    agreement makes it. Each needs MIN_PHOTOS photos.
     """
     by_photo: dict[str, list[frozenset[str]]] = defaultdict(list)
     for _, photo, labels in said:
@@ -35,12 +37,29 @@ def human_measures(
         for one, other in combinations(answers, 2)
     ]
     checked = [(photo, labels == verdicts[photo]) for _, photo, labels in said if photo in verdicts]
+    agreement = _share(pairs)
     found = {
-        "labeller_agreement": _share(pairs),
+        "labeller_agreement": agreement,
         "labeller_alpha": _alpha(said, {photo for photo, _ in pairs}),
-        "human_ceiling": _share(checked),
+        "human_ceiling": _share(checked) or ceiling_by_agreement(agreement),
     }
     return {name: interval for name, interval in found.items() if interval is not None}
+
+
+def ceiling_by_agreement(agreement: Interval | None) -> Interval | None:
+    """How often a labeller is right if all are equally good and err independently.
+
+    Two who are right with probability a, and alike where both are wrong, agree with probability
+    A = a² + (1 - a)², so that a = (1 + √(2 A - 1)) / 2; the interval's ends go the same way. None
+    where they agree in less than half of all cases, which contradicts that.
+    """
+    if agreement is None or agreement.value < 0.5:
+        return None
+    value, low, high = (
+        (1 + float(np.sqrt(max(2 * share - 1, 0.0)))) / 2
+        for share in (agreement.value, agreement.low, agreement.high)
+    )
+    return replace(agreement, value=value, low=low, high=high, method="agreement")
 
 
 def _share(rows: Sequence[tuple[str, bool]]) -> Interval | None:

@@ -1,5 +1,6 @@
 """An evaluation in plain sentences: what was right, in which range, and what that does not say."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from al_fashion.stats.resampling import MIN_PHOTOS
@@ -21,7 +22,7 @@ def sentences(evaluation: dict[str, Any]) -> list[str]:
     found = [_headline(evaluation), *_others(evaluation)]
     if evaluation["difference"] is not None:
         found.append(_change(evaluation["difference"]))
-    return [*found, *_people(evaluation["measures"]), _looks(evaluation)]
+    return [*found, *people_sentences(evaluation["measures"]), _looks(evaluation)]
 
 
 def _headline(evaluation: dict[str, Any]) -> str:
@@ -63,7 +64,8 @@ def _others(evaluation: dict[str, Any]) -> list[str]:
     return found
 
 
-def _people(measures: dict[str, Any]) -> list[str]:
+def people_sentences(measures: Mapping[str, Any]) -> list[str]:
+    """How far people agree and how right they are, as far as an evaluation's measures tell."""
     found = []
     if "labeller_agreement" in measures:
         found.append(
@@ -77,16 +79,20 @@ def _people(measures: dict[str, Any]) -> list[str]:
             f"(range {alpha['low']:.2f} to {alpha['high']:.2f})."
         )
     if "human_ceiling" in measures:
-        found.append(
-            f"People give the checked answer in {_share(measures['human_ceiling'])} of cases: no "
-            "model can measurably be better."
+        ceiling = measures["human_ceiling"]
+        start = (
+            "If they err independently, people give the right answer in"
+            if ceiling["method"] == "agreement"
+            else "People give the checked answer in"
         )
+        found.append(f"{start} {_share(ceiling)} of cases: no model can measurably be better.")
     return found
 
 
 def _change(difference: dict[str, Any]) -> str:
     interval = difference["interval"]
-    points = [f"{100 * interval[name]:+.1f}" for name in ("value", "low", "high")]
+    # Adding 0 turns a rounded -0.0 into a plain one.
+    points = [f"{round(100 * interval[name], 1) + 0.0:+.1f}" for name in ("value", "low", "high")]
     return (
         f"Against round {difference['before']} on the same photos, {difference['better']} were put "
         f"right and {difference['worse']} made wrong ({points[0]} points, range {points[1]} to "

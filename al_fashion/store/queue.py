@@ -105,6 +105,21 @@ def queue_counts(session: Session) -> dict[str, int]:
     return {"open": 0, "answered": 0, "closed": 0, **dict(rows.all())}
 
 
+def count_open(session: Session) -> dict[str, int]:
+    """Open queries by who asks: rounds (with the monitor and rechecks), and an audit.
+
+    Both are answered on the same page in the order of their rounds, so that an audit's come before
+    those of every round after the one it froze.
+    """
+    rows = session.execute(
+        select(Query.purpose == "audit", func.count())
+        .where(Query.state == "open")
+        .group_by(Query.purpose == "audit")
+    )
+    counts = {bool(audit): count for audit, count in rows}
+    return {"rounds": counts.get(False, 0), "audit": counts.get(True, 0)}
+
+
 def picked_images(session: Session) -> set[str]:
     """Photos that a strategy asked about at any time: not a random draw of the pool."""
     return set(session.scalars(select(Query.image_id).where(Query.purpose == "train")))
