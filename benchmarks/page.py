@@ -37,7 +37,8 @@ SIDES = (4000, 3000)
 WATCH = """
   window.painted = [];
   let pressed = 0;
-  addEventListener("keydown", (event) => { if (event.key === "n") pressed = event.timeStamp; }, true);
+  const press = (event) => { if (event.key === "n") pressed = event.timeStamp; };
+  addEventListener("keydown", press, true);
   addEventListener("DOMContentLoaded", () => {
     const photo = document.getElementById("photo");
     photo.setAttribute("elementtiming", "photo");

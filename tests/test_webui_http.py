@@ -347,6 +347,19 @@ def test_an_owner_takes_a_proposed_label_in(client: FlaskClient) -> None:
     assert client.post("/labels", data=data).status_code == 400
 
 
+def test_own_answers_move_the_progress_of_whoever_gave_them(tmp_path: Path, database: str) -> None:
+    workspace = queue_of(tmp_path / "w", database, 4, overlap=2)
+    client = create_app(workspace, "ann").test_client()
+    done = [post(client, client_id=f"c{n}").json["progress"] for n in range(2)]
+    assert [row["done"] for row in done] == [1, 2]
+    assert done[1] == {"done": 2, "settled": 0, "all": 4}
+    skip = {"token": held(client)[0]["token"], "reason": "broken", "client_id": "s"}
+    assert send(client, "/api/skip", skip).json["progress"]["done"] == 3
+    client.post("/labeller", data={"name": "bob", "csrf_token": token(client)})
+    assert client.get("/api/progress").json["done"] == 0
+    assert post(client).json["progress"] == {"done": 1, "settled": 1, "all": 4}
+
+
 def test_every_request_works_on_both_databases(tmp_path: Path, database: str) -> None:
     workspace = queue_of(tmp_path / "w", database, 3, overlap=2)
     client = create_app(workspace, "ann").test_client()
@@ -356,7 +369,7 @@ def test_every_request_works_on_both_databases(tmp_path: Path, database: str) ->
     assert send(client, "/api/explain", {"token": saved["token"]}).status_code == 200
     assert client.get("/api/history").json["answers"][0]["answer_id"] == saved["answer_id"]
     body = {"answer_id": saved["answer_id"], "client_id": "u"}
-    assert send(client, "/api/undo", body).json["progress"] == {"done": 0, "all": 3}
+    assert send(client, "/api/undo", body).json["progress"]["done"] == 0
     tokens = [photo["token"] for photo in held(client)]
     assert send(client, "/api/heartbeat", {"tokens": tokens}).json["held"] == tokens
     skip = {"token": tokens[0], "reason": "broken", "client_id": "s"}

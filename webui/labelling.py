@@ -118,7 +118,7 @@ def _render(session: Session, **shown: Any) -> str:
         labels=[label.name for label in labels(session)],
         exclusive=rules(session).exclusive,
         client_id=secrets.token_hex(16),
-        progress=settings().progress.get(settings().workspace.engine),
+        progress=settings().progress.get(session, person().name),
         sides=SIDES,
         languages=LANGUAGES,
         accounts=settings().accounts,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import get_args
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from al_fashion.errors import AnswerConflict, AnswerError, NotYours
@@ -14,6 +14,32 @@ from al_fashion.store.photos import in_chunks, label_ids, labels, rules
 from al_fashion.store.queue import close_slots, lock_query, settle
 from al_fashion.store.schema import Answer, Labeller, Lease, Query, Slot
 from al_fashion.types import AnswerKind, SavedAnswer, SkipReason
+
+_OWN_LEASE = select(Lease).where(
+    Lease.token == bindparam("token"), Lease.labeller_id == bindparam("who")
+)
+_SENT_BEFORE_OR_OF_IMAGE = (
+    select(Answer)
+    .where(
+        Answer.labeller_id == bindparam("who"),
+        or_(Answer.client_id == bindparam("client_id"), Answer.image_id == bindparam("image")),
+    )
+    .order_by(Answer.id.desc())
+)
+_SLOT_FOR = (
+    select(Slot)
+    .where(
+        Slot.query_id == bindparam("query"),
+        or_(
+            Slot.labeller_id == bindparam("who"),
+            and_(Slot.labeller_id.is_(None), Slot.state.in_(("free", "closed"))),
+        ),
+    )
+    .order_by(Slot.labeller_id.is_(None), Slot.slot_no)
+    .limit(1)
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
 
 
 def save_answer(
@@ -124,14 +150,17 @@ def add_answer(
     `save_answer` does.
     """
     chosen = label_ids(session, label_names)
-    _check_kind(kind, chosen, reason, exclusive=rules(session).exclusive)
-    again = session.scalars(
-        select(Answer).where(Answer.labeller_id == labeller.id, Answer.client_id == client_id)
-    ).one_or_none()
+    _check_kind(kind, chosen, reason)
+    if len(chosen) > 1 and rules(session).exclusive:
+        raise AnswerError(f"Labels exclude each other here, {len(chosen)} were given. Choose one.")
+    before = session.scalars(
+        _SENT_BEFORE_OR_OF_IMAGE,
+        {"who": labeller.id, "client_id": client_id, "image": image_id},
+    ).all()
+    again = next((answer for answer in before if answer.client_id == client_id), None)
     if again is not None:
         _check_same(again, (image_id, kind, chosen, reason, proposal, verdict))
         return again
-    earlier = newest_answer(session, image_id, labeller.id)
     late = query_id is not None and not _use_slot(session, query_id, labeller, kind)
     answer = Answer(
         image_id=image_id,
@@ -140,7 +169,7 @@ def add_answer(
         kind=kind,
         labels=chosen,
         client_id=client_id,
-        supersedes=None if earlier is None else earlier.id,
+        supersedes=before[0].id if before else None,
         created_ms=now_ms(),
         token=token,
         late=late,
@@ -188,9 +217,7 @@ def saved(session: Session, answer: Answer) -> SavedAnswer:
 
 
 def _own_lease(session: Session, token: str, who: Labeller) -> Lease:
-    lease = session.scalars(
-        select(Lease).where(Lease.token == token, Lease.labeller_id == who.id)
-    ).one_or_none()
+    lease = session.scalars(_OWN_LEASE, {"token": token, "who": who.id}).one_or_none()
     if lease is None:
         raise NotYours("This photo was not given to you. Reload the page for the next one.")
     return lease
@@ -208,20 +235,7 @@ def _own_answer(session: Session, answer_id: int, labeller: str) -> Answer:
 
 def _use_slot(session: Session, query_id: int, who: Labeller, kind: AnswerKind) -> bool:
     """Put the answer into a slot of the query; False where none is left for it."""
-    slot = session.scalars(
-        select(Slot)
-        .where(
-            Slot.query_id == query_id,
-            or_(
-                Slot.labeller_id == who.id,
-                and_(Slot.labeller_id.is_(None), Slot.state.in_(("free", "closed"))),
-            ),
-        )
-        .order_by(Slot.labeller_id.is_(None), Slot.slot_no)
-        .limit(1)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one_or_none()
+    slot = session.scalars(_SLOT_FOR, {"query": query_id, "who": who.id}).one_or_none()
     if slot is None:
         return kind in ("skip", "undo")
     if kind == "undo":
@@ -234,7 +248,7 @@ def _use_slot(session: Session, query_id: int, who: Labeller, kind: AnswerKind) 
     return True
 
 
-def _check_kind(kind: str, chosen: Sequence[int], reason: str | None, *, exclusive: bool) -> None:
+def _check_kind(kind: str, chosen: Sequence[int], reason: str | None) -> None:
     if kind not in get_args(AnswerKind):
         raise AnswerError(
             f"Unknown kind of answer {kind!r}. Use labels, none, cannot_tell or skip."
@@ -244,8 +258,6 @@ def _check_kind(kind: str, chosen: Sequence[int], reason: str | None, *, exclusi
             f"An answer of kind {kind!r} came with {len(chosen)} labels. "
             "Choose at least one label, or 'none of these', or skip."
         )
-    if exclusive and len(chosen) > 1:
-        raise AnswerError(f"Labels exclude each other here, {len(chosen)} were given. Choose one.")
     if reason is not None and (kind != "skip" or reason not in get_args(SkipReason)):
         raise AnswerError(
             f"The reason {reason!r} does not fit an answer of kind {kind!r}. Reasons to skip are "

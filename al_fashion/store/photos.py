@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 from al_fashion.errors import AnswerError, LabelError, UnknownLabel, WorkspaceError
 from al_fashion.store.schema import Answer, File, Image, Label, Rules, Truth
 
+_LABELS = select(Label).order_by(Label.position)
+
 
 def rules(session: Session) -> Rules:
     """What was fixed when the workspace was made."""
@@ -20,7 +22,7 @@ def rules(session: Session) -> Rules:
 def labels(session: Session) -> list[Label]:
     """The workspace's labels in the order of their keys; read once a session."""
     if "labels" not in session.info:
-        session.info["labels"] = list(session.scalars(select(Label).order_by(Label.position)))
+        session.info["labels"] = list(session.scalars(_LABELS))
     found: list[Label] = session.info["labels"]
     return found
 
