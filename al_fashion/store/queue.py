@@ -125,9 +125,10 @@ def batch_progress(session: Session) -> tuple[int, int]:
     return everything - by_state.get("open", 0), everything
 
 
-def done_for(session: Session, labeller: str) -> int:
-    """How many open queries a labeller has answered or skipped: they wait for others."""
-    return session.scalar(_DONE_FOR, {"name": labeller}) or 0
+def done_for(session: Session, labeller: str) -> tuple[int, int]:
+    """(open, all) queries that a labeller has answered or skipped; open ones wait for others."""
+    waiting, everything = session.execute(_DONE_FOR, {"name": labeller}).one()
+    return waiting, everything
 
 
 def settle(session: Session, query_id: int) -> None:
@@ -188,10 +189,10 @@ _ANSWERED = (
     .group_by(Answer.query_id)
 )
 _DONE_FOR = (
-    select(func.count())
+    select(func.count().filter(Query.state == "open"), func.count())
     .select_from(Answer)
     .join(Query, Query.id == Answer.query_id)
-    .where(Answer.id.in_(_ANSWERED), Answer.kind != "undo", Query.state == "open")
+    .where(Answer.id.in_(_ANSWERED), Answer.kind != "undo")
 )
 _SAID_OF = (
     select(Answer.labeller_id, Answer.kind, Answer.labels, Answer.late)
