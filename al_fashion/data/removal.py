@@ -72,8 +72,10 @@ def _delete_file(path: str, image_id: str) -> None:
         pass
     except OSError as error:
         raise WorkspaceError(
-            f"Cannot delete {path}: {error.strerror}. Nothing else was removed. Give the right "
-            "to delete it."
+            "Cannot delete {path}: {reason}. Nothing else was removed. Give the right to delete "
+            "it.",
+            path=path,
+            reason=error.strerror,
         ) from error
 
 

@@ -70,7 +70,10 @@ def save_answer(
     if query_id is not None:
         query = lock_query(session, query_id)
         if query is None:
-            raise AnswerError(f"There is no query {query_id}. Reload the page for the next photo.")
+            raise AnswerError(
+                "There is no query {query_id}. Reload the page for the next photo.",
+                query_id=query_id,
+            )
         image_id = query.image_id
     if image_id is None:
         raise AnswerError("An answer needs a query or a lease. Reload the page.")
@@ -152,7 +155,9 @@ def add_answer(
     chosen = label_ids(session, label_names)
     _check_kind(kind, chosen, reason)
     if len(chosen) > 1 and rules(session).exclusive:
-        raise AnswerError(f"Labels exclude each other here, {len(chosen)} were given. Choose one.")
+        raise AnswerError(
+            "Labels exclude each other here, {count} were given. Choose one.", count=len(chosen)
+        )
     before = session.scalars(
         _SENT_BEFORE_OR_OF_IMAGE,
         {"who": labeller.id, "client_id": client_id, "image": image_id},
@@ -229,7 +234,7 @@ def _own_answer(session: Session, answer_id: int, labeller: str) -> Answer:
         select(Answer).where(Answer.id == answer_id, Answer.labeller_id == who.id)
     ).one_or_none()
     if answer is None:
-        raise NotYours(f"You have no answer {answer_id}. Reload the page.")
+        raise NotYours("You have no answer {answer_id}. Reload the page.", answer_id=answer_id)
     return answer
 
 
@@ -251,17 +256,22 @@ def _use_slot(session: Session, query_id: int, who: Labeller, kind: AnswerKind) 
 def _check_kind(kind: str, chosen: Sequence[int], reason: str | None) -> None:
     if kind not in get_args(AnswerKind):
         raise AnswerError(
-            f"Unknown kind of answer {kind!r}. Use labels, none, cannot_tell or skip."
+            "Unknown kind of answer. Use one of {kinds}.", kinds=", ".join(get_args(AnswerKind))
         )
     if (kind == "labels") != bool(chosen):
         raise AnswerError(
-            f"An answer of kind {kind!r} came with {len(chosen)} labels. "
-            "Choose at least one label, or 'none of these', or skip."
+            "An answer of kind {kind!r} came with {count} labels. Choose at least one label, or "
+            "'none of these', or skip.",
+            kind=kind,
+            count=len(chosen),
         )
     if reason is not None and (kind != "skip" or reason not in get_args(SkipReason)):
         raise AnswerError(
-            f"The reason {reason!r} does not fit an answer of kind {kind!r}. Reasons to skip are "
-            f"{', '.join(get_args(SkipReason))}."
+            "The reason {reason!r} does not fit an answer of kind {kind!r}. Reasons to skip are "
+            "{reasons}.",
+            reason=reason,
+            kind=kind,
+            reasons=", ".join(get_args(SkipReason)),
         )
 
 
@@ -276,5 +286,6 @@ def _check_same(answer: Answer, wanted: tuple[object, ...]) -> None:
     )
     if found != wanted:
         raise AnswerConflict(
-            f"The id {answer.client_id!r} was used for another answer. Send a new id with it."
+            "The id {client_id!r} was used for another answer. Send a new id with it.",
+            client_id=answer.client_id,
         )

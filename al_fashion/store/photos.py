@@ -41,8 +41,10 @@ def label_ids(session: Session, names: Sequence[str]) -> list[int]:
     unknown = sorted(set(names) - known.keys())
     if unknown:
         raise UnknownLabel(
-            f"Unknown label {', '.join(map(repr, unknown))}: this workspace has "
-            f"{', '.join(known)}. Use one of these, or `al-fashion init` with more labels."
+            "Unknown label {unknown}: this workspace has {known}. Use one of these, or "
+            "`al-fashion init` with more labels.",
+            unknown=", ".join(map(repr, unknown)),
+            known=", ".join(known),
         )
     return [identity for name, identity in known.items() if name in names]
 
@@ -52,14 +54,17 @@ def check_label(label: str, known: Sequence[str]) -> str:
     name = unicodedata.normalize("NFC", label).strip()
     if not name or any(sign in name for sign in "|,") or not name.isprintable():
         raise LabelError(
-            f"{name!r} cannot be a label: names are printable, not empty, without | and comma."
+            "{name!r} cannot be a label: names are printable, not empty, without | and comma.",
+            name=name,
         )
     if name[0] in "=+-@":
         raise LabelError(
-            f"{name!r} cannot be a label: spreadsheets take a leading {name[0]} for a formula."
+            "{name!r} cannot be a label: spreadsheets take a leading {sign} for a formula.",
+            name=name,
+            sign=name[0],
         )
     if name in known:
-        raise LabelError(f"Label {name!r} is given twice. Give every label once.")
+        raise LabelError("Label {name!r} is given twice. Give every label once.", name=name)
     return name
 
 
