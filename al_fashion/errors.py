@@ -2,7 +2,14 @@
 
 
 class AlFashionError(Exception):
-    """Base of all errors that the command line and the page turn into one line."""
+    """Base of all errors that the command line and the page turn into one line.
+
+    `values` fill the {braces} of `message`; the page may know the message in another language.
+    """
+
+    def __init__(self, message: str, **values: object) -> None:
+        super().__init__(message.format(**values) if values else message)
+        self.message, self.values = message, values
 
 
 class WorkspaceError(AlFashionError):

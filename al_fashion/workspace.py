@@ -88,8 +88,10 @@ class Workspace:
             guard.acquire(timeout=0)
         except Timeout:
             raise WorkspaceError(
-                f"Cannot {what}: another import or round is at work in {self.folder}. "
-                "Wait until it ends."
+                "Cannot {what}: another import or round is at work in {folder}. Wait until it "
+                "ends.",
+                what=what,
+                folder=self.folder,
             ) from None
         except OSError as error:
             raise WorkspaceError(

@@ -1,5 +1,6 @@
 """The page's requests: what is stored, and what is refused."""
 
+import ast
 import io
 import re
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL import Image as Pillow
 from sqlalchemy.event import listen
 from workspaces import queue_of
 
+import al_fashion
 import webui
 from al_fashion.workspace import Workspace
 from webui import create_app
@@ -321,6 +323,57 @@ def test_both_languages_have_the_same_words() -> None:
         assert key in english, key
 
 
+REFUSING = (
+    *sorted(Path(webui.__file__).parent.glob("*.py")),
+    *(
+        Path(al_fashion.__file__).parent / name
+        for name in (
+            "data/removal.py",
+            "store/accounts.py",
+            "store/answers.py",
+            "store/database.py",
+            "store/explanations.py",
+            "store/photos.py",
+            "store/review.py",
+        )
+    ),
+)
+# Only the command line meets these.
+OF_COMMANDS = {"command.py", "find_image", "check_groups", "open_database", "_migrate"}
+
+
+def refused_in(path: Path) -> set[str]:
+    """The first argument of everything that is raised in a module."""
+    found = set()
+    for function in ast.walk(ast.parse(path.read_text())):
+        if isinstance(function, ast.FunctionDef) and function.name not in OF_COMMANDS:
+            for node in ast.walk(function):
+                if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+                    found.add(ast.unparse(node.exc.args[0]))
+    return found
+
+
+def test_whatever_is_refused_is_refused_in_both_languages() -> None:
+    known = LANGUAGES["de"].refusals
+    raised = [refused_in(path) for path in REFUSING if path.name not in OF_COMMANDS]
+    raised_texts = set().union(*raised)
+    assert len(raised_texts) > 30
+    assert sorted(raised_texts - {repr(text) for text in known}) == []
+    for english, german in known.items():
+        used = [set(re.findall(r"\{\w+", text)) for text in (english, german)]
+        assert used[1] <= used[0], english
+
+
+def test_a_refusal_is_in_the_language_of_whoever_asks(client: FlaskClient) -> None:
+    german = {"Accept-Language": "de", "X-CSRFToken": token(client)}
+    body = {"token": held(client)[0]["token"], "kind": "labels", "labels": [], "client_id": "a"}
+    sent = client.post("/api/answers", json=body, headers=german)
+    assert "Gewählt waren 0" in sent.json["error"]
+    assert "gibt es nicht" in client.get("/nowhere", headers=german).text
+    english = client.post("/api/answers", json=body, headers={"X-CSRFToken": token(client)})
+    assert english.json["error"].startswith("An answer of kind 'labels' came with 0 labels.")
+
+
 def test_an_owner_settles_what_people_disagree_on(tmp_path: Path) -> None:
     workspace = queued_workspace(tmp_path / "k", ("dress", "shirt"), overlap=2)
     client = create_app(workspace, "ann").test_client()
@@ -347,6 +400,20 @@ def test_an_owner_takes_a_proposed_label_in(client: FlaskClient) -> None:
     assert client.post("/labels", data=data).status_code == 400
 
 
+def test_own_answers_move_the_progress_of_whoever_gave_them(tmp_path: Path, database: str) -> None:
+    workspace = queue_of(tmp_path / "w", database, 4, overlap=2)
+    client = create_app(workspace, "ann").test_client()
+    done = [post(client, client_id=f"c{n}").json["progress"] for n in range(2)]
+    assert [row["done"] for row in done] == [1, 2]
+    assert done[1] == {"done": 2, "settled": 0, "all": 4}
+    skip = {"token": held(client)[0]["token"], "reason": "broken", "client_id": "s"}
+    assert send(client, "/api/skip", skip).json["progress"]["done"] == 3
+    client.post("/labeller", data={"name": "bob", "csrf_token": token(client)})
+    # The skipped one is closed, since nobody else was about.
+    assert client.get("/api/progress").json == {"done": 1, "settled": 1, "all": 4}
+    assert post(client).json["progress"] == {"done": 2, "settled": 2, "all": 4}
+
+
 def test_every_request_works_on_both_databases(tmp_path: Path, database: str) -> None:
     workspace = queue_of(tmp_path / "w", database, 3, overlap=2)
     client = create_app(workspace, "ann").test_client()
@@ -356,7 +423,7 @@ def test_every_request_works_on_both_databases(tmp_path: Path, database: str) ->
     assert send(client, "/api/explain", {"token": saved["token"]}).status_code == 200
     assert client.get("/api/history").json["answers"][0]["answer_id"] == saved["answer_id"]
     body = {"answer_id": saved["answer_id"], "client_id": "u"}
-    assert send(client, "/api/undo", body).json["progress"] == {"done": 0, "all": 3}
+    assert send(client, "/api/undo", body).json["progress"]["done"] == 0
     tokens = [photo["token"] for photo in held(client)]
     assert send(client, "/api/heartbeat", {"tokens": tokens}).json["held"] == tokens
     skip = {"token": tokens[0], "reason": "broken", "client_id": "s"}

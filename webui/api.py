@@ -53,8 +53,7 @@ def claim_() -> Response:
     """The photo to answer now and the one after it."""
     given.body()
     with writing(settings().workspace.engine) as session:
-        photos = _held(session)
-    return jsonify(photos=photos, progress=_progress())
+        return _photos(session)
 
 
 @api.post("/answers")
@@ -81,8 +80,7 @@ def undo_() -> Response:
             answer_id=given.whole_number(sent, "answer_id"),
             client_id=given.client_id(sent),
         )
-        photos = _held(session)
-    return jsonify(photos=photos, progress=_progress())
+        return _photos(session)
 
 
 @api.post("/heartbeat")
@@ -105,7 +103,8 @@ def release_() -> Response:
 @api.get("/progress")
 def progress() -> Response:
     """How far the batch is."""
-    return jsonify(_progress())
+    with reading(settings().workspace.engine) as session:
+        return jsonify(settings().progress.get(session, person().name))
 
 
 @api.get("/history")
@@ -138,14 +137,11 @@ def _save(session: Session, wanted: dict[str, Any]) -> SavedAnswer:
 def _saved(wanted: dict[str, Any]) -> Response:
     with writing(settings().workspace.engine) as session:
         kept = _save(session, wanted)
-        photos = _held(session)
-    return jsonify(saved=asdict(kept), photos=photos, progress=_progress())
+        return _photos(session, saved=asdict(kept))
 
 
-def _held(session: Session) -> list[dict[str, Any]]:
-    share = settings().workspace.config.check_share
-    return [asdict(photo) for photo in claim(session, person().name, check_share=share)]
-
-
-def _progress() -> dict[str, int]:
-    return settings().progress.get(settings().workspace.engine)
+def _photos(session: Session, **more: Any) -> Response:
+    """The photos that the labeller now holds, and how far the batch is."""
+    name, share = person().name, settings().workspace.config.check_share
+    photos = [asdict(photo) for photo in claim(session, name, check_share=share)]
+    return jsonify(photos=photos, progress=settings().progress.get(session, name), **more)

@@ -57,7 +57,7 @@ def invitation(secret: str) -> ResponseReturnValue:
     with reading(settings().workspace.engine) as session:
         who = invited(session, secret)
     if who is None:
-        raise AccountError(texts()("invitation over"))
+        raise AccountError("This invitation was used or has run out. Ask for a new one.")
     return render_template("invitation.html", name=who.name, shortest=SHORTEST_PASSWORD)
 
 

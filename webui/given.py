@@ -48,15 +48,18 @@ def checked_answer(given: dict[str, Any]) -> dict[str, Any]:
     """The arguments of `save_answer` or `correct`. Raises AnswerError."""
     kind, names = given.get("kind"), given.get("labels", [])
     if not isinstance(kind, str) or kind not in _KINDS:
-        raise AnswerError(f"Unknown kind of answer. Use one of {', '.join(sorted(_KINDS))}.")
+        raise AnswerError(
+            "Unknown kind of answer. Use one of {kinds}.", kinds=", ".join(sorted(_KINDS))
+        )
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise AnswerError("`labels` must be a list of names.")
     if len(names) > MOST_LABELS or len(set(names)) < len(names):
-        raise AnswerError(f"`labels` names each label once, at most {MOST_LABELS}.")
+        raise AnswerError("`labels` names each label once, at most {most}.", most=MOST_LABELS)
     reason, proposal = given.get("reason"), given.get("proposal")
     if kind == "skip" and reason not in get_args(SkipReason):
         raise AnswerError(
-            f"A photo is skipped for a reason: one of {', '.join(get_args(SkipReason))}."
+            "A photo is skipped for a reason: one of {reasons}.",
+            reasons=", ".join(get_args(SkipReason)),
         )
     if proposal is not None:
         proposal = _proposal(proposal)
@@ -130,12 +133,14 @@ def whole_number(given: dict[str, Any], name: str) -> int:
     """A positive whole number that a database can hold. Raises AnswerError."""
     found = given.get(name)
     if not isinstance(found, int) or isinstance(found, bool) or not 0 < found < 2**31:
-        raise AnswerError(f"`{name}` must be a whole number above 0.")
+        raise AnswerError("`{name}` must be a whole number above 0.", name=name)
     return found
 
 
 def _proposal(proposal: Any) -> str:
     fits = isinstance(proposal, str) and 0 < len(proposal.strip()) <= LONGEST_NAME
     if not fits or not proposal.isprintable():
-        raise AnswerError(f"A proposed label is 1 to {LONGEST_NAME} printable characters.")
+        raise AnswerError(
+            "A proposed label is 1 to {longest} printable characters.", longest=LONGEST_NAME
+        )
     return str(proposal).strip()

@@ -15,7 +15,7 @@ from al_fashion.errors import MissingPhotos
 from al_fashion.store.database import reading, writing
 from al_fashion.store.history import previous_answers
 from al_fashion.store.leases import claim, release
-from al_fashion.store.photos import image_paths, labels, rules
+from al_fashion.store.photos import labels, rules
 from al_fashion.store.queue import queue_counts
 from al_fashion.store.rounds import headline, rounds
 from al_fashion.store.schema import Image
@@ -94,18 +94,15 @@ def language() -> ResponseReturnValue:
 def photo(image_id: str) -> ResponseReturnValue:
     """The picture of a photo, by its id only, at most `side` pixels a side."""
     side = request.args.get("side", 1280, type=int)
-    with reading(settings().workspace.engine) as session:
-        known = session.get(Image, image_id) is not None
-        paths = image_paths(session, [image_id]).get(image_id, [])
-    if not known:
-        return Response("No such photo.", 404, mimetype="text/plain")
+    workspace = settings().workspace
     try:
-        content, mime = kept_picture(settings().workspace.pictures, image_id, paths, side)
+        content, mime = kept_picture(workspace, image_id, side)
     except MissingPhotos:
-        return Response("The photo was moved or deleted.", 404, mimetype="text/plain")
+        return Response("No such photo, or it was moved or deleted.", 404, mimetype="text/plain")
+    settings().ahead.prepare(workspace, person().name, side)
     response = Response(content, mimetype=mime)
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    response.headers["Cache-Control"] = "private, max-age=86400, immutable"
+    response.headers["Cache-Control"] = "private, max-age=3600, immutable"
     return response
 
 
@@ -121,7 +118,7 @@ def _render(session: Session, **shown: Any) -> str:
         labels=[label.name for label in labels(session)],
         exclusive=rules(session).exclusive,
         client_id=secrets.token_hex(16),
-        progress=settings().progress.get(settings().workspace.engine),
+        progress=settings().progress.get(session, person().name),
         sides=SIDES,
         languages=LANGUAGES,
         accounts=settings().accounts,

@@ -37,7 +37,7 @@ def refused(error: AlFashionError) -> ResponseReturnValue:
     if isinstance(error, NotSignedIn) and not request.path.startswith("/api/"):
         return redirect("/login")
     status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 400)
-    return _refusal(str(error), status)
+    return _refusal(texts().refusal(error), status)
 
 
 @refusals.app_errorhandler(CSRFError)
@@ -49,7 +49,8 @@ def not_from_here(_error: CSRFError) -> ResponseReturnValue:
 @refusals.app_errorhandler(HTTPException)
 def other(error: HTTPException) -> ResponseReturnValue:
     """No such page, too large a body, and the like."""
-    return _refusal(str(error.description), error.code or 500)
+    known = {404: "not found", 413: "too large"}.get(error.code or 500)
+    return _refusal(texts()(known) if known else str(error.description), error.code or 500)
 
 
 def _refusal(message: str, status: int) -> ResponseReturnValue:

@@ -6,6 +6,7 @@ from flask import current_app, request
 from flask import session as cookie
 
 from al_fashion.workspace import Workspace
+from webui.ahead import Ahead
 from webui.language import LANGUAGES, Texts
 from webui.progress import Progress
 
@@ -22,6 +23,7 @@ class Settings:
     accounts: bool = False
     hosts: frozenset[str] = frozenset()
     progress: Progress = field(default_factory=Progress)
+    ahead: Ahead = field(default_factory=Ahead)
 
 
 def settings() -> Settings:

@@ -45,6 +45,8 @@ def remove_photo(workspace: Workspace, image_id: str) -> None:
             forget_features(folder, image_id)
         with writing(workspace.engine) as session:
             _delete_rows(session, image_id)
+        # Once more: one may have been in the making.
+        forget_pictures(workspace.pictures, image_id)
 
 
 def remove_missing(workspace: Workspace) -> int:
@@ -70,8 +72,10 @@ def _delete_file(path: str, image_id: str) -> None:
         pass
     except OSError as error:
         raise WorkspaceError(
-            f"Cannot delete {path}: {error.strerror}. Nothing else was removed. Give the right "
-            "to delete it."
+            "Cannot delete {path}: {reason}. Nothing else was removed. Give the right to delete "
+            "it.",
+            path=path,
+            reason=error.strerror,
         ) from error
 
 

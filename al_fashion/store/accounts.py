@@ -33,8 +33,10 @@ def check_name(name: str) -> str:
     fits = 0 < len(found) <= LONGEST_NAME and found.isprintable()
     if not fits or found.casefold() in RESERVED_NAMES:
         raise AccountError(
-            f"{name[:LONGEST_NAME]!r} cannot be a labeller's name. Use 1 to {LONGEST_NAME} "
-            "printable characters, not 'import' or 'oracle'."
+            "{name!r} cannot be a labeller's name. Use 1 to {longest} printable characters, not "
+            "'import' or 'oracle'.",
+            name=name[:LONGEST_NAME],
+            longest=LONGEST_NAME,
         )
     return found
 
@@ -47,7 +49,7 @@ def invite(session: Session, name: str, role: str) -> str:
     """
     who = find_labeller(session, check_name(name))
     if who.kind != "person":
-        raise AccountError(f"{who.name!r} is no person. Choose another name.")
+        raise AccountError("{name!r} is no person. Choose another name.", name=who.name)
     secret = secrets.token_urlsafe(32)
     who.role, who.invitation = role, _fingerprint(secret)
     who.invited_until_ms = now_ms() + INVITED_MS
@@ -67,8 +69,10 @@ def accept_invitation(engine: Engine, secret: str, password: str) -> Labeller:
     """Set the password; every session of the person ends. Raises AccountError."""
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         raise AccountError(
-            f"The password has {len(password)} characters. "
-            f"Use {SHORTEST_PASSWORD} to {LONGEST_PASSWORD}."
+            "The password has {length} characters. Use {shortest} to {longest}.",
+            length=len(password),
+            shortest=SHORTEST_PASSWORD,
+            longest=LONGEST_PASSWORD,
         )
     hashed = _hasher.hash(password)  # slow on purpose, so not while the database is locked
     with writing(engine) as session:
@@ -137,7 +141,8 @@ def _refuse_guessing(session: Session, name: str, address: str) -> None:
     of_address = session.scalar(recent.where(LoginFailure.address == address)) or 0
     if of_name >= FAILURES_OF_NAME or of_address >= FAILURES_OF_ADDRESS:
         raise TooManyFailures(
-            f"Too many wrong passwords. Wait {FAILURE_MS // 60_000} minutes, then try again."
+            "Too many wrong passwords. Wait {minutes} minutes, then try again.",
+            minutes=FAILURE_MS // 60_000,
         )
 
 

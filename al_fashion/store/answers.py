@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import get_args
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from al_fashion.errors import AnswerConflict, AnswerError, NotYours
@@ -14,6 +14,32 @@ from al_fashion.store.photos import in_chunks, label_ids, labels, rules
 from al_fashion.store.queue import close_slots, lock_query, settle
 from al_fashion.store.schema import Answer, Labeller, Lease, Query, Slot
 from al_fashion.types import AnswerKind, SavedAnswer, SkipReason
+
+_OWN_LEASE = select(Lease).where(
+    Lease.token == bindparam("token"), Lease.labeller_id == bindparam("who")
+)
+_SENT_BEFORE_OR_OF_IMAGE = (
+    select(Answer)
+    .where(
+        Answer.labeller_id == bindparam("who"),
+        or_(Answer.client_id == bindparam("client_id"), Answer.image_id == bindparam("image")),
+    )
+    .order_by(Answer.id.desc())
+)
+_SLOT_FOR = (
+    select(Slot)
+    .where(
+        Slot.query_id == bindparam("query"),
+        or_(
+            Slot.labeller_id == bindparam("who"),
+            and_(Slot.labeller_id.is_(None), Slot.state.in_(("free", "closed"))),
+        ),
+    )
+    .order_by(Slot.labeller_id.is_(None), Slot.slot_no)
+    .limit(1)
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
 
 
 def save_answer(
@@ -44,7 +70,10 @@ def save_answer(
     if query_id is not None:
         query = lock_query(session, query_id)
         if query is None:
-            raise AnswerError(f"There is no query {query_id}. Reload the page for the next photo.")
+            raise AnswerError(
+                "There is no query {query_id}. Reload the page for the next photo.",
+                query_id=query_id,
+            )
         image_id = query.image_id
     if image_id is None:
         raise AnswerError("An answer needs a query or a lease. Reload the page.")
@@ -124,14 +153,19 @@ def add_answer(
     `save_answer` does.
     """
     chosen = label_ids(session, label_names)
-    _check_kind(kind, chosen, reason, exclusive=rules(session).exclusive)
-    again = session.scalars(
-        select(Answer).where(Answer.labeller_id == labeller.id, Answer.client_id == client_id)
-    ).one_or_none()
+    _check_kind(kind, chosen, reason)
+    if len(chosen) > 1 and rules(session).exclusive:
+        raise AnswerError(
+            "Labels exclude each other here, {count} were given. Choose one.", count=len(chosen)
+        )
+    before = session.scalars(
+        _SENT_BEFORE_OR_OF_IMAGE,
+        {"who": labeller.id, "client_id": client_id, "image": image_id},
+    ).all()
+    again = next((answer for answer in before if answer.client_id == client_id), None)
     if again is not None:
         _check_same(again, (image_id, kind, chosen, reason, proposal, verdict))
         return again
-    earlier = newest_answer(session, image_id, labeller.id)
     late = query_id is not None and not _use_slot(session, query_id, labeller, kind)
     answer = Answer(
         image_id=image_id,
@@ -140,7 +174,7 @@ def add_answer(
         kind=kind,
         labels=chosen,
         client_id=client_id,
-        supersedes=None if earlier is None else earlier.id,
+        supersedes=before[0].id if before else None,
         created_ms=now_ms(),
         token=token,
         late=late,
@@ -188,9 +222,7 @@ def saved(session: Session, answer: Answer) -> SavedAnswer:
 
 
 def _own_lease(session: Session, token: str, who: Labeller) -> Lease:
-    lease = session.scalars(
-        select(Lease).where(Lease.token == token, Lease.labeller_id == who.id)
-    ).one_or_none()
+    lease = session.scalars(_OWN_LEASE, {"token": token, "who": who.id}).one_or_none()
     if lease is None:
         raise NotYours("This photo was not given to you. Reload the page for the next one.")
     return lease
@@ -202,26 +234,13 @@ def _own_answer(session: Session, answer_id: int, labeller: str) -> Answer:
         select(Answer).where(Answer.id == answer_id, Answer.labeller_id == who.id)
     ).one_or_none()
     if answer is None:
-        raise NotYours(f"You have no answer {answer_id}. Reload the page.")
+        raise NotYours("You have no answer {answer_id}. Reload the page.", answer_id=answer_id)
     return answer
 
 
 def _use_slot(session: Session, query_id: int, who: Labeller, kind: AnswerKind) -> bool:
     """Put the answer into a slot of the query; False where none is left for it."""
-    slot = session.scalars(
-        select(Slot)
-        .where(
-            Slot.query_id == query_id,
-            or_(
-                Slot.labeller_id == who.id,
-                and_(Slot.labeller_id.is_(None), Slot.state.in_(("free", "closed"))),
-            ),
-        )
-        .order_by(Slot.labeller_id.is_(None), Slot.slot_no)
-        .limit(1)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one_or_none()
+    slot = session.scalars(_SLOT_FOR, {"query": query_id, "who": who.id}).one_or_none()
     if slot is None:
         return kind in ("skip", "undo")
     if kind == "undo":
@@ -234,22 +253,25 @@ def _use_slot(session: Session, query_id: int, who: Labeller, kind: AnswerKind) 
     return True
 
 
-def _check_kind(kind: str, chosen: Sequence[int], reason: str | None, *, exclusive: bool) -> None:
+def _check_kind(kind: str, chosen: Sequence[int], reason: str | None) -> None:
     if kind not in get_args(AnswerKind):
         raise AnswerError(
-            f"Unknown kind of answer {kind!r}. Use labels, none, cannot_tell or skip."
+            "Unknown kind of answer. Use one of {kinds}.", kinds=", ".join(get_args(AnswerKind))
         )
     if (kind == "labels") != bool(chosen):
         raise AnswerError(
-            f"An answer of kind {kind!r} came with {len(chosen)} labels. "
-            "Choose at least one label, or 'none of these', or skip."
+            "An answer of kind {kind!r} came with {count} labels. Choose at least one label, or "
+            "'none of these', or skip.",
+            kind=kind,
+            count=len(chosen),
         )
-    if exclusive and len(chosen) > 1:
-        raise AnswerError(f"Labels exclude each other here, {len(chosen)} were given. Choose one.")
     if reason is not None and (kind != "skip" or reason not in get_args(SkipReason)):
         raise AnswerError(
-            f"The reason {reason!r} does not fit an answer of kind {kind!r}. Reasons to skip are "
-            f"{', '.join(get_args(SkipReason))}."
+            "The reason {reason!r} does not fit an answer of kind {kind!r}. Reasons to skip are "
+            "{reasons}.",
+            reason=reason,
+            kind=kind,
+            reasons=", ".join(get_args(SkipReason)),
         )
 
 
@@ -264,5 +286,6 @@ def _check_same(answer: Answer, wanted: tuple[object, ...]) -> None:
     )
     if found != wanted:
         raise AnswerConflict(
-            f"The id {answer.client_id!r} was used for another answer. Send a new id with it."
+            "The id {client_id!r} was used for another answer. Send a new id with it.",
+            client_id=answer.client_id,
         )

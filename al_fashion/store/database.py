@@ -71,8 +71,9 @@ def writing(engine: Engine) -> Iterator[Session]:
     except OperationalError as error:
         reason = str(error.orig).splitlines()[0]
         raise WorkspaceError(
-            f"Cannot write to the database: {reason}. Nothing was changed. Make room, give the "
-            "right to write there, or wait until whoever works on it ends."
+            "Cannot write to the database: {reason}. Nothing was changed. Make room, give the "
+            "right to write there, or wait until whoever works on it ends.",
+            reason=reason,
         ) from error
 
 

@@ -1,6 +1,6 @@
 """Who answers."""
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -11,12 +11,15 @@ from al_fashion.store.schema import Labeller
 ACTIVE_MS = 24 * 60 * 60 * 1000
 # How exactly it is known when they were: not every request writes.
 SEEN_MS = 60 * 1000
+# Statements of every request are built once: that takes longer than the database's own work.
+_NAMED = select(Labeller).where(Labeller.name == bindparam("name"))
+_LOCKED = _NAMED.with_for_update(key_share=True)
 
 
 def labeller(session: Session, name: str, kind: str = "person") -> Labeller:
     """The labeller of that name, added where new. `kind` is person, import or oracle."""
-    wanted = select(Labeller).where(Labeller.name == name)
-    found = session.scalars(wanted).one_or_none()
+    wanted = {"name": name}
+    found = session.scalars(_NAMED, wanted).one_or_none()
     if found is not None:
         return found
     try:
@@ -24,7 +27,7 @@ def labeller(session: Session, name: str, kind: str = "person") -> Labeller:
             found = Labeller(name=name, kind=kind)
             session.add(found)
     except IntegrityError:  # added by another in the same moment
-        found = session.scalars(wanted).one()
+        found = session.scalars(_NAMED, wanted).one()
     return found
 
 
@@ -32,11 +35,10 @@ def lock_labeller(session: Session, name: str) -> Labeller:
     """The labeller, so that nothing else is done in their name before this transaction ends."""
     locked: dict[str, Labeller] = session.info.setdefault("locked labellers", {})
     if name not in locked:
-        wanted = select(Labeller).where(Labeller.name == name).with_for_update(key_share=True)
-        found = session.scalars(wanted).one_or_none()
+        found = session.scalars(_LOCKED, {"name": name}).one_or_none()
         if found is None:
             labeller(session, name)
-            found = session.scalars(wanted).one()
+            found = session.scalars(_LOCKED, {"name": name}).one()
         locked[name] = found
         if abs(now_ms() - found.seen_ms) > SEEN_MS:
             found.seen_ms = now_ms()

@@ -3,19 +3,41 @@
 import secrets
 from collections.abc import Sequence
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from al_fashion.store.checks import next_check, pending_checks
 from al_fashion.store.database import now_ms
 from al_fashion.store.labellers import lock_labeller
-from al_fashion.store.queue import takeable
+from al_fashion.store.queue import TAKEABLE
 from al_fashion.store.schema import Image, Labeller, Lease, Query, Slot
 from al_fashion.types import LeasedPhoto
 
 LEASE_MS = 10 * 60 * 1000
 # The photo on the screen and the one after it.
 MOST_HELD = 2
+
+_HELD = (
+    select(Slot, Lease, Image)
+    .join(Lease, Lease.token == Slot.token)
+    .join(Image, Image.id == Lease.image_id)
+    .where(Slot.labeller_id == bindparam("who"), Slot.state == "leased")
+    .with_for_update(of=Slot)
+    .execution_options(populate_existing=True)
+)
+# A lease may also end impossibly late, since the clock was set back.
+_EXPIRED = (
+    select(Slot.id)
+    .where(
+        Slot.state == "leased",
+        or_(Slot.until_ms < bindparam("now"), Slot.until_ms > bindparam("latest")),
+    )
+    .with_for_update(skip_locked=True)
+)
+_IMAGE_OF = (
+    select(Image).join(Query, Query.image_id == Image.id).where(Query.id == bindparam("query"))
+)
+_NEXT = TAKEABLE.limit(1).with_for_update(of=Slot, skip_locked=True)
 
 
 def claim(
@@ -90,14 +112,7 @@ def lease_slot(session: Session, slot: Slot, who: Labeller, image_id: str, now: 
 
 def _renewed(session: Session, labeller_id: int, now: int) -> list[tuple[Lease, Image]]:
     """What a labeller holds; leases that are half over, or of a clock set back, begin anew."""
-    rows = session.execute(
-        select(Slot, Lease, Image)
-        .join(Lease, Lease.token == Slot.token)
-        .join(Image, Image.id == Lease.image_id)
-        .where(Slot.labeller_id == labeller_id, Slot.state == "leased")
-        .with_for_update(of=Slot)
-        .execution_options(populate_existing=True)
-    ).all()
+    rows = session.execute(_HELD, {"who": labeller_id}).all()
     for slot, _, _ in rows:
         if not LEASE_MS // 2 < (slot.until_ms or 0) - now <= LEASE_MS:
             slot.until_ms = now + LEASE_MS
@@ -105,12 +120,8 @@ def _renewed(session: Session, labeller_id: int, now: int) -> list[tuple[Lease, 
 
 
 def _free_expired(session: Session, now: int) -> None:
-    """Put slots back whose lease ran out, or ends impossibly late since the clock was set back."""
-    expired = select(Slot.id).where(
-        Slot.state == "leased",
-        or_(Slot.until_ms < now, Slot.until_ms > now + 2 * LEASE_MS),
-    )
-    found = list(session.scalars(expired.with_for_update(skip_locked=True)))
+    """Put slots back whose lease ran out."""
+    found = list(session.scalars(_EXPIRED, {"now": now, "latest": now + 2 * LEASE_MS}))
     if found:
         session.execute(
             update(Slot)
@@ -131,12 +142,8 @@ def _next_lease(
             session.add(lease)
             session.flush()
             return lease, check
-    slot = session.scalars(
-        takeable(who.id).limit(1).with_for_update(of=Slot, skip_locked=True)
-    ).one_or_none()
+    slot = session.scalars(_NEXT, {"who": who.id}).one_or_none()
     if slot is None:
         return None
-    image = session.scalars(
-        select(Image).join(Query, Query.image_id == Image.id).where(Query.id == slot.query_id)
-    ).one()
+    image = session.scalars(_IMAGE_OF, {"query": slot.query_id}).one()
     return lease_slot(session, slot, who, image.id, now), image

@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 from al_fashion.errors import AnswerError, LabelError, UnknownLabel, WorkspaceError
 from al_fashion.store.schema import Answer, File, Image, Label, Rules, Truth
 
+_LABELS = select(Label).order_by(Label.position)
+
 
 def rules(session: Session) -> Rules:
     """What was fixed when the workspace was made."""
@@ -20,7 +22,7 @@ def rules(session: Session) -> Rules:
 def labels(session: Session) -> list[Label]:
     """The workspace's labels in the order of their keys; read once a session."""
     if "labels" not in session.info:
-        session.info["labels"] = list(session.scalars(select(Label).order_by(Label.position)))
+        session.info["labels"] = list(session.scalars(_LABELS))
     found: list[Label] = session.info["labels"]
     return found
 
@@ -39,8 +41,10 @@ def label_ids(session: Session, names: Sequence[str]) -> list[int]:
     unknown = sorted(set(names) - known.keys())
     if unknown:
         raise UnknownLabel(
-            f"Unknown label {', '.join(map(repr, unknown))}: this workspace has "
-            f"{', '.join(known)}. Use one of these, or `al-fashion init` with more labels."
+            "Unknown label {unknown}: this workspace has {known}. Use one of these, or "
+            "`al-fashion init` with more labels.",
+            unknown=", ".join(map(repr, unknown)),
+            known=", ".join(known),
         )
     return [identity for name, identity in known.items() if name in names]
 
@@ -50,14 +54,17 @@ def check_label(label: str, known: Sequence[str]) -> str:
     name = unicodedata.normalize("NFC", label).strip()
     if not name or any(sign in name for sign in "|,") or not name.isprintable():
         raise LabelError(
-            f"{name!r} cannot be a label: names are printable, not empty, without | and comma."
+            "{name!r} cannot be a label: names are printable, not empty, without | and comma.",
+            name=name,
         )
     if name[0] in "=+-@":
         raise LabelError(
-            f"{name!r} cannot be a label: spreadsheets take a leading {name[0]} for a formula."
+            "{name!r} cannot be a label: spreadsheets take a leading {sign} for a formula.",
+            name=name,
+            sign=name[0],
         )
     if name in known:
-        raise LabelError(f"Label {name!r} is given twice. Give every label once.")
+        raise LabelError("Label {name!r} is given twice. Give every label once.", name=name)
     return name
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, func, insert, literal, select, text, update
+from sqlalchemy import bindparam, func, insert, literal, select, text, update
 from sqlalchemy.orm import Session, aliased
 
 from al_fashion.store.labellers import active_people
@@ -52,51 +52,47 @@ def enqueue(
         session.execute(text("ANALYZE slot"))
 
 
-def takeable(labeller_id: int) -> Select[Slot]:
-    """The free slots that a labeller may take, in strict order of priority.
+_OTHER = aliased(Slot)
+_HELD = (
+    select(_OTHER.id)
+    .where(_OTHER.query_id == Slot.query_id, _OTHER.labeller_id == bindparam("who"))
+    .limit(1)
+    .scalar_subquery()
+)
+_SAID = (
+    select(Answer.kind)
+    .where(Answer.query_id == Slot.query_id, Answer.labeller_id == bindparam("who"))
+    .order_by(Answer.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+TAKEABLE = (
+    select(Slot)
+    .where(Slot.state == "free", _HELD.is_(None), func.coalesce(_SAID, "undo") == "undo")
+    .order_by(Slot.round_id, Slot.priority, Slot.slot_no)
+)
+"""The free slots that the labeller with the id `who` may take, in strict order of priority.
 
-    Not those of a query they hold or answered another slot of, or have skipped. Both conditions
-    are scalar subqueries, so that a free slot is found by walking the index, at any size.
-    """
-    other = aliased(Slot)
-    held = (
-        select(other.id)
-        .where(other.query_id == Slot.query_id, other.labeller_id == labeller_id)
-        .limit(1)
-        .scalar_subquery()
-    )
-    said = (
-        select(Answer.kind)
-        .where(Answer.query_id == Slot.query_id, Answer.labeller_id == labeller_id)
-        .order_by(Answer.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    return (
-        select(Slot)
-        .where(Slot.state == "free", held.is_(None), func.coalesce(said, "undo") == "undo")
-        .order_by(Slot.round_id, Slot.priority, Slot.slot_no)
-    )
+Not those of a query they hold or answered another slot of, or have skipped. Both conditions are
+scalar subqueries, and nothing is joined, so that a free slot is found by walking the index, at any
+size: PostgreSQL takes a join for a reason to read whole tables.
+"""
 
 
 def next_photos(session: Session, labeller: str, limit: int = 2) -> list[QueuedPhoto]:
     """What a labeller would be given next, without giving it."""
     who = session.scalar(select(Labeller.id).where(Labeller.name == labeller)) or 0
-    other = aliased(Slot)
     first_free = (
-        select(func.min(other.slot_no))
-        .where(other.query_id == Slot.query_id, other.state == "free")
+        select(func.min(_OTHER.slot_no))
+        .where(_OTHER.query_id == Slot.query_id, _OTHER.state == "free")
         .scalar_subquery()
     )
-    statement = (
-        takeable(who)
-        .join(Query, Query.id == Slot.query_id)
-        .join(Image, Image.id == Query.image_id)
-        .where(Slot.slot_no == first_free)
-        .with_only_columns(Query.id, Image.id, Image.width, Image.height)
-        .limit(limit)
-    )
-    return [QueuedPhoto(*row) for row in session.execute(statement)]
+    free = TAKEABLE.where(Slot.slot_no == first_free).with_only_columns(Slot.query_id)
+    ids = list(session.scalars(free.limit(limit), {"who": who}))
+    photos = select(Query.id, Image.id, Image.width, Image.height).join(Image)
+    rows = session.execute(photos.where(Query.id.in_(ids)))
+    found = {row[0]: QueuedPhoto(*row) for row in rows}
+    return [found[query_id] for query_id in ids]
 
 
 def queue_counts(session: Session) -> dict[str, int]:
@@ -144,6 +140,12 @@ def batch_progress(session: Session) -> tuple[int, int]:
     return everything - by_state.get("open", 0), everything
 
 
+def done_for(session: Session, labeller: str) -> tuple[int, int]:
+    """(open, all) queries that a labeller has answered or skipped; open ones wait for others."""
+    waiting, everything = session.execute(_DONE_FOR, {"name": labeller}).one()
+    return waiting, everything
+
+
 def settle(session: Session, query_id: int) -> None:
     """Set a query's state from its answers; whoever calls has locked the query.
 
@@ -186,19 +188,37 @@ def settle_skipped(session: Session) -> None:
 
 def lock_query(session: Session, query_id: int) -> Query | None:
     """The query, so that nobody else answers it in the same moment; None where there is none."""
-    statement = select(Query).where(Query.id == query_id)
-    return session.scalars(
-        statement.with_for_update(key_share=True).execution_options(populate_existing=True)
-    ).one_or_none()
+    return session.scalars(_LOCKED, {"query": query_id}).one_or_none()
+
+
+_LOCKED = (
+    select(Query)
+    .where(Query.id == bindparam("query"))
+    .with_for_update(key_share=True)
+    .execution_options(populate_existing=True)
+)
+_ANSWERED = (
+    select(func.max(Answer.id))
+    .join(Labeller)
+    .where(Labeller.name == bindparam("name"), Answer.query_id.is_not(None))
+    .group_by(Answer.query_id)
+)
+_DONE_FOR = (
+    select(func.count().filter(Query.state == "open"), func.count())
+    .select_from(Answer)
+    .join(Query, Query.id == Answer.query_id)
+    .where(Answer.id.in_(_ANSWERED), Answer.kind != "undo")
+)
+_SAID_OF = (
+    select(Answer.labeller_id, Answer.kind, Answer.labels, Answer.late)
+    .where(Answer.query_id == bindparam("query"))
+    .order_by(Answer.id)
+)
 
 
 def _newest_answers(session: Session, query_id: int) -> dict[int, tuple[str, list[int], bool]]:
     """(kind, label ids, late) by labeller; what was undone is not said."""
-    rows = session.execute(
-        select(Answer.labeller_id, Answer.kind, Answer.labels, Answer.late)
-        .where(Answer.query_id == query_id)
-        .order_by(Answer.id)
-    )
+    rows = session.execute(_SAID_OF, {"query": query_id})
     newest = {who: (kind, labels, late) for who, kind, labels, late in rows}
     return {who: said for who, said in newest.items() if said[0] != "undo"}
 
@@ -231,11 +251,15 @@ def _is_settled_elsewhere(session: Session, query: Query) -> bool:
 def close_slots(session: Session, query_ids: Sequence[int]) -> None:
     """Give no more of these slots out; who has the photo on the screen may still answer."""
     for start in range(0, len(query_ids), 10_000):
-        session.execute(
-            update(Slot)
-            .where(
-                Slot.query_id.in_(query_ids[start : start + 10_000]),
-                Slot.state.in_(("free", "leased")),
-            )
-            .values(state="closed", until_ms=None)
-        )
+        session.execute(_CLOSE, {"queries": query_ids[start : start + 10_000]})
+
+
+_CLOSE = (
+    update(Slot)
+    .where(
+        Slot.query_id.in_(bindparam("queries", expanding=True)),
+        Slot.state.in_(("free", "leased")),
+    )
+    .values(state="closed", until_ms=None)
+    .execution_options(synchronize_session=False)
+)

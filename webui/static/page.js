@@ -92,6 +92,7 @@ function progress(counts) {
   $("bar").max = all || 1;
   $("bar").value = ready;
   $("progress").textContent = `${ready} / ${all}`;
+  $("progress").title = text("progress title", counts);
 }
 
 function countSpeed(milliseconds) {
