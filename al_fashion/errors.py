@@ -79,3 +79,7 @@ class ModelError(AlFashionError):
 
 class AuditError(AlFashionError):
     """An audit cannot be started, claimed or verified."""
+
+
+class ExportError(AlFashionError):
+    """Something that cannot be exported, or not to there."""
