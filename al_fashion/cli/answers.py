@@ -1,5 +1,6 @@
 """`answers import`, `export` and `predict`."""
 
+import sys
 from pathlib import Path
 from typing import IO
 
@@ -54,7 +55,7 @@ def export(folder: Path, format_: str, output: Path | None, answered: bool, forc
 
     if output is None and format_ in FOLDERS:
         raise click.UsageError(f"{format_} is a folder. Name it with -o DIR.")
-    where: Path | IO[str] = output or click.get_text_stream("stdout")
+    where: Path | IO[str] = output or sys.stdout
     remarks = export_photos(Workspace.open(folder), format_, where, answered=answered, force=force)
     for remark in remarks:
         click.echo(remark, err=True)

@@ -12,6 +12,7 @@ from al_fashion.errors import ModelError, QueueError
 from al_fashion.loop.features import FeatureOptions, features_of, settings_of
 from al_fashion.loop.guesses import guesses
 from al_fashion.loop.learner import Learner
+from al_fashion.loop.predictions import pool_predictions
 from al_fashion.loop.step import (
     MIN_EVALUATED,
     RoundData,
@@ -32,7 +33,9 @@ from al_fashion.store.audit import claimed_audit
 from al_fashion.store.ceiling import labeller_measures
 from al_fashion.store.consensus import Consensus, consensus
 from al_fashion.store.database import reading, writing
+from al_fashion.store.gallery_rows import refresh_gallery
 from al_fashion.store.photos import count_photos, labels, rules
+from al_fashion.store.predictions import replace_predictions
 from al_fashion.store.queue import queue_counts, settle_skipped
 from al_fashion.store.rounds import (
     candidates,
@@ -112,6 +115,7 @@ def run_round(workspace: Workspace, options: RoundOptions) -> RoundResult:
         )
         head = None if learner is None else head_of(learner, data)
         _record(workspace, result, evaluation, queued, head, plan, table, key)
+        refresh_gallery(workspace.engine)
         return result
 
 
@@ -298,8 +302,10 @@ def _record(
         digest = training_set_digest(plan.pool.ids, plan.pool.soft)
         backbone = settings_of(workspace.config)
         save_model(path, head_model(head, plan.labels, backbone, key, digest))
+    thoughts = pool_predictions(workspace, result.round, head, plan.labels, table)
     with writing(workspace.engine) as session:
         info = {"features": key}
         overlap = workspace.config.overlap
         guessed = guesses(session, head, plan.labels, table, queued)
         record_round(session, result, evaluation, queued, info, overlap, guessed)
+        replace_predictions(session, thoughts)

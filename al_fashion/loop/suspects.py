@@ -13,6 +13,7 @@ from al_fashion.stats.label_errors import suspected_errors
 from al_fashion.store.consensus import consensus
 from al_fashion.store.database import reading, writing
 from al_fashion.store.photos import image_paths, labels, rules
+from al_fashion.store.predictions import replace_suspects
 from al_fashion.store.queue import enqueue, open_images
 from al_fashion.store.rounds import newest_round
 from al_fashion.workspace import Workspace
@@ -36,8 +37,9 @@ class Suspect:
 def find_suspects(workspace: Workspace, options: FeatureOptions) -> list[Suspect]:
     """Answered photos of the pool whose labels look wrong to models trained on the others.
 
-    Out of fold, by whole groups, each label by itself. Nothing is changed, and held-out and audit
-    photos are never judged by a model. Raises QueueError while too few photos are answered.
+    Out of fold, by whole groups, each label by itself. No answer is changed, and held-out and audit
+    photos are never judged by a model; what was found is kept for the gallery. Raises QueueError
+    while too few photos are answered.
     """
     with reading(workspace.engine) as session:
         known = consensus(session, "pool")
@@ -53,7 +55,7 @@ def find_suspects(workspace: Workspace, options: FeatureOptions) -> list[Suspect
     proba = out_of_fold(features, known.soft, known.groups, exclusive=exclusive)
     suspect = suspected_errors(known.hard, proba)
     order = np.argsort(-suspect.max(axis=1), kind="stable")
-    return [
+    found = [
         Suspect(
             image_id=known.ids[row],
             path=paths.get(known.ids[row], [""])[0],
@@ -64,6 +66,9 @@ def find_suspects(workspace: Workspace, options: FeatureOptions) -> list[Suspect
         for row in order
         if suspect[row].any()
     ]
+    with writing(workspace.engine) as session:
+        replace_suspects(session, [(row.image_id, row.suspicion, row.labels) for row in found])
+    return found
 
 
 def send_back(workspace: Workspace, image_ids: list[str]) -> int:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from al_fashion.store.consensus import consensus
 from al_fashion.store.photos import image_paths, in_chunks, labels
+from al_fashion.store.predictions import predicted
 from al_fashion.store.schema import Answer, Image, Labeller
 from al_fashion.types import AnswerKind, GivenAnswer, Record, SkipReason, Split
 
@@ -23,7 +24,7 @@ def records(session: Session, *, answered: bool = False) -> Iterator[Record]:
     paths = image_paths(session, ids)
     order = sorted(ids, key=lambda image_id: (paths.get(image_id, [""])[0], image_id))
     for part in in_chunks(order, _CHUNK):
-        said = _standing_answers(session, part)
+        said, guessed = _standing_answers(session, part), predicted(session, part)
         images = {row.id: row for row in session.scalars(select(Image).where(Image.id.in_(part)))}
         for image_id in part:
             image, (names, soft) = images[image_id], known.get(image_id, (None, None))
@@ -38,6 +39,7 @@ def records(session: Session, *, answered: bool = False) -> Iterator[Record]:
                 labels=names,
                 soft=soft,
                 answers=tuple(said.get(image_id, ())),
+                predicted=guessed.get(image_id),
             )
         session.expunge_all()
 
