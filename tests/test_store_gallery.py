@@ -28,9 +28,9 @@ from al_fashion.store.gallery import (
     quarantined_page,
     send_to_queue,
 )
-from al_fashion.store.gallery_rows import agreed, refresh_gallery
+from al_fashion.store.gallery_rows import Said, agreed, refresh_gallery
 from al_fashion.store.queue import next_photos
-from al_fashion.store.schema import Answer, File, GalleryPhoto, Image, Prediction, Query
+from al_fashion.store.schema import File, GalleryPhoto, Image, Prediction, Query
 from al_fashion.types import GivenAnswer
 from al_fashion.workspace import Workspace, create_workspace
 
@@ -281,8 +281,8 @@ def test_the_gallerys_labels_are_those_that_rounds_learn_from(
 
 def test_a_verdict_of_cannot_tell_leaves_nothing() -> None:
     said = [
-        Answer(id=1, kind="labels", labels=[1], verdict=False),
-        Answer(id=2, kind="cannot_tell", labels=[], verdict=True),
+        Said(1, "photo", 1, "labels", [1], False, 0),
+        Said(2, "photo", 1, "cannot_tell", [], True, 0),
     ]
     assert agreed(said, exclusive=False) is None
     assert agreed(said[:1], exclusive=False) == [1]

@@ -110,7 +110,7 @@ def caption(photo: dict[str, Any]) -> str:
     if photo["predicted"] is not None:
         names = ", ".join(photo["predicted"]) or texts()("none")
         return f"{names}? {round(100 * photo['probability'])} %"
-    return texts()("waits") if "waiting" in photo["states"] else ""
+    return ""
 
 
 def _found(asked: dict[str, str]) -> dict[str, Any]:

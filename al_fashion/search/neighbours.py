@@ -19,10 +19,10 @@ from al_fashion.files import replacing
 INDEX_NAME = "neighbours.faiss"
 _ID_BYTES = 32
 _COMPONENTS = 64
-_TRAINED_ON = 2_000
+_TRAINED_ON = 600
 _BLOCK = 4_096
 # How many of the index's candidates are compared by all of their features.
-_CANDIDATES = 10
+_CANDIDATES = 5
 _BUILDING = Lock()
 
 

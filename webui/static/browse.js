@@ -18,7 +18,7 @@ const say = (message, bad = false) => { state.textContent = message; state.class
 function caption(photo) {
   if (photo.labels) return photo.labels.join(", ") || text("none");
   if (photo.predicted) return `${photo.predicted.join(", ") || text("none")}? ${Math.round(100 * photo.probability)} %`;
-  return photo.states.includes("waiting") ? text("waits") : "";
+  return "";
 }
 
 function make(name, values, ...inside) {
@@ -67,6 +67,8 @@ function draw(anew = false) {
     tiles.replaceChildren(...photos.slice(...range).map((photo, place) => keep(photo, range[0] + place)));
     drawn = range;
     if (focused !== undefined) box(Number(focused))?.focus({ preventScroll: true });
+    // The photo that keys act on may be out of sight: Tab then comes to the first that is there.
+    if (!tiles.querySelector("input[tabindex='0']")) tiles.querySelector("input")?.setAttribute("tabindex", 0);
   }
   if (after && (rows - last) * row < 2 * innerHeight) more();
 }
@@ -95,17 +97,15 @@ async function more() {
 
 function move(by) {
   if (!photos.length) return;
-  const before = box(current);
-  current = Math.max(0, Math.min(photos.length - 1, current + by));
+  const wanted = Math.max(0, Math.min(photos.length - 1, current + by));
   const { columns, row } = measure();
-  const top = around.getBoundingClientRect().top + Math.floor(current / columns) * row;
+  const top = around.getBoundingClientRect().top + Math.floor(wanted / columns) * row;
   const bar = document.querySelector(".bar").offsetHeight;
   if (top < 0) scrollBy(0, top - 8);
   else if (top + row > innerHeight - bar) scrollBy(0, top + row - innerHeight + bar + 8);
   draw();
-  if (before) before.tabIndex = -1;
-  const now = box(current);
-  if (now) { now.tabIndex = 0; now.focus({ preventScroll: true }); }
+  current = wanted;
+  box(wanted)?.focus({ preventScroll: true }); // which makes it the one that Tab comes back to
 }
 
 function choose(place, on = !chosen.has(photos[place]?.image_id)) {
@@ -181,10 +181,8 @@ document.addEventListener("keydown", (event) => {
 tiles.addEventListener("change", (event) => choose(Number(event.target.dataset.place), event.target.checked));
 tiles.addEventListener("focusin", (event) => {
   if (event.target.dataset.place === undefined) return;
-  const before = box(current);
-  if (before) before.tabIndex = -1;
   current = Number(event.target.dataset.place);
-  event.target.tabIndex = 0;
+  for (const its of tiles.querySelectorAll("input")) its.tabIndex = its === event.target ? 0 : -1;
 });
 gallery.addEventListener("submit", (event) => { event.preventDefault(); send(); });
 for (const select of $("filters").querySelectorAll("select")) select.addEventListener("change", () => $("filters").requestSubmit());
