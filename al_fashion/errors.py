@@ -90,3 +90,7 @@ class ComparisonError(AlFashionError):
 
 class AuditError(AlFashionError):
     """An audit cannot be started, claimed or verified."""
+
+
+class ExportError(AlFashionError):
+    """Something that cannot be exported, or not to there."""

@@ -111,3 +111,51 @@ class SavedAnswer:
     image_id: str
     kind: AnswerKind
     labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class GivenAnswer:
+    """What one labeller says of a photo, as an export carries it; label names, not ids.
+
+    `unseen` are labels that did not exist yet; `created_ms` None means now.
+    """
+
+    labeller: str
+    kind: AnswerKind
+    labels: tuple[str, ...] = ()
+    created_ms: int | None = None
+    verdict: bool = False
+    reason: SkipReason | None = None
+    proposal: str | None = None
+    unseen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PredictedLabels:
+    """What a round's model thinks of a photo: the set, the likeliest label and its probability."""
+
+    round: int
+    labels: tuple[str, ...]
+    top: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Record:
+    """A photo as an export carries it.
+
+    `labels` are the consensus (empty: none of these; None: not known) and follow from `answers`,
+    as `soft` does, how sure each label is. `paths` are where the photo was seen.
+    """
+
+    id: str
+    paths: tuple[str, ...]
+    width: int
+    height: int
+    mime: str
+    group: str
+    split: Split
+    labels: tuple[str, ...] | None
+    soft: dict[str, float] | None
+    answers: tuple[GivenAnswer, ...]
+    predicted: PredictedLabels | None = None

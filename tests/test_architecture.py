@@ -38,6 +38,20 @@ def refused(path: Path) -> tuple[str, ...]:
     return ("webui", "tensorflow", "keras")
 
 
+def test_the_search_knows_arrays_and_files_alone() -> None:
+    for path in sorted((ROOT / "al_fashion" / "search").glob("*.py")):
+        ours = {name for name in imported(path) if name.startswith("al_fashion")}
+        assert ours <= {"al_fashion.errors", "al_fashion.files"}
+        others = {name.partition(".")[0] for name in imported(path)} - {"al_fashion"}
+        assert others <= sys.stdlib_module_names | {"numpy", "faiss"}
+
+
+def test_the_page_starts_without_faiss() -> None:
+    code = "import sys, webui; print('faiss' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_follow_the_arrow(path: Path) -> None:
     for module in imported(path):

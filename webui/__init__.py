@@ -12,6 +12,7 @@ from al_fashion.files import write_text
 from al_fashion.workspace import SECRET_KEY_NAME, Workspace
 from webui.api import api
 from webui.auth import auth, require_person
+from webui.browse import browse
 from webui.labelling import labelling
 from webui.people import person
 from webui.refusals import refusals
@@ -42,7 +43,7 @@ def create_app(
     app.before_request(refuse_foreign_requests)
     CSRFProtect(app)
     app.before_request(require_person)
-    for part in (api, auth, labelling, review, refusals):
+    for part in (api, auth, browse, labelling, review, refusals):
         app.register_blueprint(part)
     app.after_request(add_headers)
     return app

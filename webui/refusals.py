@@ -9,6 +9,7 @@ from al_fashion.errors import (
     AlFashionError,
     AnswerConflict,
     LabelError,
+    MissingFeatures,
     NotSignedIn,
     NotYours,
     Refused,
@@ -23,6 +24,7 @@ refusals = Blueprint("refusals", __name__)
 STATUS: dict[type[AlFashionError], int] = {
     AnswerConflict: 409,
     NotYours: 404,
+    MissingFeatures: 404,
     NotSignedIn: 401,
     Refused: 403,
     TooManyFailures: 429,

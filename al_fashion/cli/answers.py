@@ -1,10 +1,13 @@
 """`answers import`, `export` and `predict`."""
 
+import sys
 from pathlib import Path
+from typing import IO
 
 import click
 
 from al_fashion.cli.options import as_json, print_json, weights_options
+from al_fashion.data.formats import FILES, FOLDERS, NAMES
 from al_fashion.text import percent
 from al_fashion.workspace import Workspace
 
@@ -33,19 +36,29 @@ def import_(folder: Path, file: Path, labeller: str, verdicts: bool) -> None:
 
 
 @click.command()
-@click.option("--format", "format_", type=click.Choice(["csv", "jsonl"]), default="csv")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(NAMES),
+    default="csv",
+    show_default=True,
+    metavar="NAME",
+    help=f"A file: {', '.join(FILES)}; a folder with the photos in it: {', '.join(FOLDERS)}.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Else standard output.")
+@click.option("--answered", is_flag=True, help="Only photos whose labels are known.")
+@click.option("--force", is_flag=True, help="Overwrite an earlier export.")
 @click.pass_obj
-def export(folder: Path, format_: str, output: Path | None) -> None:
-    """Write the labels of every answered photo."""
-    from al_fashion.data.answers import export_labels
-    from al_fashion.files import write_text
+def export(folder: Path, format_: str, output: Path | None, answered: bool, force: bool) -> None:
+    """Write all photos with what was said of them; `import` brings it back."""
+    from al_fashion.data.exporting import export_photos
 
-    text = export_labels(Workspace.open(folder), format_)
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        write_text(output, text)
+    if output is None and format_ in FOLDERS:
+        raise click.UsageError(f"{format_} is a folder. Name it with -o DIR.")
+    where: Path | IO[str] = output or sys.stdout
+    remarks = export_photos(Workspace.open(folder), format_, where, answered=answered, force=force)
+    for remark in remarks:
+        click.echo(remark, err=True)
 
 
 @click.command()

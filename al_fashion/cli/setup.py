@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from al_fashion.config import Config
+from al_fashion.data.formats import NAMES
 from al_fashion.workspace import Workspace, create_workspace
 
 
@@ -86,6 +87,14 @@ def _checked_backbone(name: str) -> tuple[str, int]:
     show_default=True,
     help="`truth` keeps the pool's labels back, for simulations.",
 )
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(NAMES),
+    metavar="NAME",
+    help=f"What SOURCE is, where it does not show: {', '.join(NAMES)}.",
+)
+@click.option("--draw-splits", is_flag=True, help="Draw splits anew, not as an export has them.")
 @click.option("--limit", type=click.IntRange(1), help="Take a random part of this many photos.")
 @click.option(
     "--relocate",
@@ -107,11 +116,14 @@ def import_(
     image_column: str,
     label_column: str,
     labels_as: str,
+    format_: str | None,
+    draw_splits: bool,
     limit: int | None,
     relocate: Path | None,
     remove_missing: bool,
 ) -> None:
-    """Bring photos in from SOURCE: a folder, a CSV manifest, or `fashion-mnist`."""
+    """Bring photos in from SOURCE: a folder, a CSV manifest, `fashion-mnist`, or what `export`
+    wrote, with its splits and answers."""
     workspace = Workspace.open(folder)
     if (source is not None) + (relocate is not None) + remove_missing != 1:
         raise click.UsageError("Give one of SOURCE, --relocate DIR and --remove-missing.")
@@ -133,6 +145,8 @@ def import_(
         label_column=label_column,
         labels_as=labels_as,
         limit=limit,
+        format_=format_,
+        draw_splits=draw_splits,
         progress=True,
     )
     click.echo(report.text())

@@ -1,7 +1,5 @@
-"""Answers from elsewhere, and labels out."""
+"""Answers from elsewhere."""
 
-import csv
-import io
 import json
 import uuid
 from pathlib import Path
@@ -13,16 +11,11 @@ from tqdm import tqdm
 from al_fashion.errors import AlFashionError, AnswerError
 from al_fashion.store.accounts import check_name
 from al_fashion.store.answers import add_answer, close_answered, newest_answer
-from al_fashion.store.consensus import consensus
-from al_fashion.store.database import reading, writing
+from al_fashion.store.database import writing
 from al_fashion.store.labellers import labeller
-from al_fashion.store.photos import find_image, image_paths, label_ids, labels
+from al_fashion.store.photos import find_image, label_ids
 from al_fashion.store.schema import Labeller
-from al_fashion.types import Split
 from al_fashion.workspace import Workspace
-
-_SPLITS: tuple[Split, ...] = ("pool", "heldout", "audit")
-_COLUMNS = ("image", "id", "labels", "split")
 
 
 def import_answers(
@@ -43,18 +36,6 @@ def import_answers(
             except AlFashionError as error:
                 raise AnswerError(f"{file}, line {line}: {error}") from error
     return new
-
-
-def export_labels(workspace: Workspace, format_: str) -> str:
-    """The labels of every answered photo as CSV (labels joined by `|`) or JSONL."""
-    rows = _labelled_rows(workspace)
-    if format_ == "jsonl":
-        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({**row, "labels": "|".join(row["labels"])} for row in rows)
-    return text.getvalue()
 
 
 def _take(session: Session, row: dict[str, Any], default_labeller: str, verdict: bool) -> int:
@@ -129,22 +110,3 @@ def _encodable(row: dict[str, Any]) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _labelled_rows(workspace: Workspace) -> list[dict[str, Any]]:
-    rows = []
-    with reading(workspace.engine) as session:
-        names = [label.name for label in labels(session)]
-        for split in _SPLITS:
-            found = consensus(session, split)
-            paths = image_paths(session, found.ids)
-            for image_id, hard in zip(found.ids, found.hard, strict=True):
-                rows.append(
-                    {
-                        "image": paths.get(image_id, [image_id])[0],
-                        "id": image_id,
-                        "labels": [name for name, on in zip(names, hard, strict=True) if on],
-                        "split": split,
-                    }
-                )
-    return sorted(rows, key=lambda row: str(row["image"]))

@@ -16,12 +16,16 @@ from al_fashion.types import Split
 
 
 def unite_labels(
-    by_image: Mapping[str, Sequence[SourcePhoto]], exclusive: bool
+    by_image: Mapping[str, Sequence[SourcePhoto]], exclusive: bool, *, truth: bool = False
 ) -> tuple[dict[str, tuple[str, ...]], list[str]]:
-    """(label names of every photo that came with some, remarks); duplicates' labels united."""
+    """(label names of every photo that came with some, remarks); duplicates' labels united.
+
+    Labels that only follow from answers count as `truth` alone.
+    """
     said, conflicts = {}, []
     for image_id in sorted(by_image):
-        names = {name for photo in by_image[image_id] for name in photo.labels or ()}
+        said_so = [photo for photo in by_image[image_id] if truth or photo.answers is None]
+        names = {name for photo in said_so for name in photo.labels or ()}
         if exclusive and len(names) > 1:
             conflicts.append(f"{by_image[image_id][0].path} ({', '.join(sorted(names))})")
         elif names:

@@ -4,26 +4,28 @@ import hashlib
 import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast
+from typing import cast, get_args
 
 import numpy as np
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from al_fashion.config import FILE_NAME
+from al_fashion.data.given_answers import add_given_answers, says_labels
 from al_fashion.data.given_labels import add_labels, unite_labels
 from al_fashion.data.inspection import inspect_files, is_at, record_files, replace_rows, storable
 from al_fashion.data.manifest import SourcePhoto, examples, read_class_map, resolve
 from al_fashion.data.near_duplicates import join_near, near_pairs, read_likeness
-from al_fashion.data.sources import read_source, walk
+from al_fashion.data.sources import read_source
 from al_fashion.data.splits import assign_splits, name_groups
+from al_fashion.data.walking import walk
 from al_fashion.errors import SourceError
 from al_fashion.store.database import reading, writing
 from al_fashion.store.photos import check_groups, in_chunks, labels, rules
 from al_fashion.store.schema import File, Image, Removed, Rules
-from al_fashion.types import Split
+from al_fashion.types import GivenAnswer, Split
 from al_fashion.workspace import DATABASE_NAME, LOCK_NAME, SECRET_KEY_NAME, Workspace
 
 INPUT_SIZE = 224
@@ -75,14 +77,17 @@ def import_photos(
     label_column: str = "labels",
     labels_as: str = "answers",
     limit: int | None = None,
+    format_: str | None = None,
+    draw_splits: bool = False,
     progress: bool = False,
 ) -> ImportReport:
-    """Bring in a folder, a CSV manifest or `fashion-mnist`; adds nothing twice.
+    """Bring in a folder, a CSV manifest, an export or `fashion-mnist`; adds nothing twice.
 
     Files are recorded as they are read, so that a killed import goes on where it stopped; the
     photos, their splits and answers appear in one transaction at the end. `labels_as` is
     answers, or truth to keep the labels of all but held-out photos back for simulations;
-    `limit` takes that many files at random, the same at each repetition.
+    `limit` takes that many files at random, the same at each repetition. An export's photos keep
+    its splits, unless `draw_splits`; `format_` says which format it is of, where that is not plain.
     Raises SourceError, UnknownLabel or WorkspaceError.
     """
     with workspace.lock("import"):
@@ -99,7 +104,10 @@ def import_photos(
             known=known,
             exclusive=fixed.exclusive,
             leave_out=_own_paths(workspace),
+            format_=format_,
         )
+        if draw_splits:
+            photos = [replace(photo, split=None) for photo in photos]
         photos = _part(photos, limit, fixed.seed)
         record_files(workspace, sorted({photo.path for photo in photos}), progress)
         with writing(workspace.engine) as session:
@@ -202,19 +210,23 @@ def _add_photos(
     home = {image_id: group for image_id, (group, _) in known.items()}
     pairs = near_pairs(read_likeness(session), new)
     groups = name_groups(join_near(named, home, pairs), home)
-    placed = _place(groups, known, fixed)
+    placed = _place(groups, known, _given_splits(by_image, groups), fixed)
     _add_images(session, [good[image_id] for image_id in new], placed, fixed)
     check_groups(session)
-    said, conflicts = unite_labels(by_image, fixed.exclusive)
+    truth = labels_as == "truth"
+    said, conflicts = unite_labels(by_image, fixed.exclusive, truth=truth)
     splits = {image_id: split for image_id, (_, split) in (known | placed).items()}
+    answered = _answered(by_image, splits, heldout_only=truth)
+    said = {image_id: names for image_id, names in said.items() if image_id not in answered}
     add_labels(session, said, splits, labels_as)
+    add_given_answers(session, answered)
     quarantined = [(path, str(f.reason)) for path, f in files.items() if f.reason is not None]
     return ImportReport(
         found=len(files),
         new=len(new),
         known=len(good) - len(new),
         duplicates=len(files) - len(quarantined) - len(good),
-        labelled=len(said),
+        labelled=len(said) + sum(map(says_labels, answered.values())),
         splits=dict(Counter(placed[image_id][1] for image_id in new).most_common()),
         quarantined=sorted(quarantined),
         remarks=[*remarks, *conflicts, *_alone(named, known), *_near(pairs, new)],
@@ -228,10 +240,16 @@ def _recorded(session: Session, photos: Sequence[SourcePhoto]) -> dict[str, File
 
 
 def _place(
-    groups: Mapping[str, str], known: Mapping[str, tuple[str, Split]], fixed: Rules
+    groups: Mapping[str, str],
+    known: Mapping[str, tuple[str, Split]],
+    given: Mapping[str, Split],
+    fixed: Rules,
 ) -> dict[str, tuple[str, Split]]:
-    """(group, split) of every new photo, given its group; an earlier group keeps its split."""
-    settled = {group: split for group, split in known.values()}
+    """(group, split) of every new photo, given its group; an earlier group keeps its split.
+
+    `given` are the splits of an export's groups; the others are drawn.
+    """
+    settled = {**given, **{group: split for group, split in known.values()}}
     sizes = Counter(groups.values())
     existing = Counter(split for _, split in known.values())
     for group in sizes.keys() & settled.keys():
@@ -240,6 +258,32 @@ def _place(
     drawn = assign_splits(sizes, existing, fixed.heldout_share, fixed.audit_share, rng)
     splits = settled | drawn
     return {image_id: (group, splits[group]) for image_id, group in groups.items()}
+
+
+def _given_splits(
+    by_image: Mapping[str, Sequence[SourcePhoto]], groups: Mapping[str, str]
+) -> dict[str, Split]:
+    """The split that a source gives each group; what may have trained anywhere goes to the pool."""
+    found: dict[str, set[Split]] = defaultdict(set)
+    for image_id, group in groups.items():
+        found[group] |= {photo.split for photo in by_image[image_id] if photo.split is not None}
+    order = get_args(Split)
+    return {group: min(splits, key=order.index) for group, splits in found.items() if splits}
+
+
+def _answered(
+    by_image: Mapping[str, Sequence[SourcePhoto]],
+    splits: Mapping[str, Split],
+    *,
+    heldout_only: bool,
+) -> dict[str, list[GivenAnswer]]:
+    """The answers that came with each photo; of copies, everyone's once."""
+    return {
+        image_id: list(dict.fromkeys(one for photo in photos for one in photo.answers or ()))
+        for image_id, photos in by_image.items()
+        if any(photo.answers for photo in photos)
+        and (splits[image_id] == "heldout" or not heldout_only)
+    }
 
 
 def _alone(named: Mapping[str, set[str]], known: Mapping[str, tuple[str, Split]]) -> list[str]:

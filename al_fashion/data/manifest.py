@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from al_fashion.errors import SourceError
+from al_fashion.types import GivenAnswer, Split
 
 EXAMPLES = 3
 COLUMN_REMEDY = (
@@ -21,12 +22,15 @@ class SourcePhoto:
     """A photo as its source names it.
 
     `path` is absolute (or `fashion-mnist:…`), `labels` None where the source says nothing,
-    `group` names what must stay in one split, None where the photo stands alone.
+    `group` names what must stay in one split, None where the photo stands alone. `split` is where
+    an export had it. Where there are `answers`, the labels only follow from them.
     """
 
     path: str
     labels: tuple[str, ...] | None
     group: str | None
+    split: Split | None = None
+    answers: tuple[GivenAnswer, ...] | None = None
 
 
 def read_manifest(
@@ -42,12 +46,12 @@ def read_manifest(
     photos: dict[tuple[str, str | None], SourcePhoto] = {}
     said: dict[str, tuple[str, ...] | None] = {}
     missing, blank, differing = [], [], []
-    for line, row in _read_rows(manifest, columns, COLUMN_REMEDY):
+    for line, row in read_rows(manifest, columns, COLUMN_REMEDY):
         name = row[image_column]
         if not normalise(name):
             blank.append(f"line {line}")
             continue
-        path = _existing(manifest.parent.absolute(), name)
+        path = find_file(manifest.parent.absolute(), name)
         if path is None:
             missing.append(name)
             continue
@@ -59,13 +63,13 @@ def read_manifest(
         if said.setdefault(path, labels) != labels:
             differing.append(name)
     where = f"Correct {manifest}."
-    _refuse(blank, f"rows of {manifest} name no photo", where)
-    _refuse(
+    refuse(blank, f"rows of {manifest} name no photo", where)
+    refuse(
         missing,
         f"photos named in {manifest} do not exist",
         f"Paths are relative to {manifest.parent.absolute()}; correct them or leave them out.",
     )
-    _refuse(differing, f"photos are in {manifest} twice with different labels", where)
+    refuse(differing, f"photos are in {manifest} twice with different labels", where)
     return list(photos.values())
 
 
@@ -76,11 +80,11 @@ def read_class_map(file: Path) -> dict[str, tuple[str, ...]]:
     """
     meaning: dict[str, tuple[str, ...]] = {}
     differing = []
-    for _, row in _read_rows(file, ["folder", "labels"], "Name its columns so."):
+    for _, row in read_rows(file, ["folder", "labels"], "Name its columns so."):
         folder, labels = normalise(row["folder"]), split_labels(row["labels"])
         if meaning.setdefault(folder, labels) != labels:
             differing.append(folder)
-    _refuse(differing, f"names are in {file} twice with different labels", f"Correct {file}.")
+    refuse(differing, f"names are in {file} twice with different labels", f"Correct {file}.")
     return meaning
 
 
@@ -101,7 +105,7 @@ def resolve(path: Path) -> str:
     return str(path.parent.resolve() / path.name)
 
 
-def _existing(folder: Path, name: str) -> str | None:
+def find_file(folder: Path, name: str) -> str | None:
     """The path of a file named in a cell: exactly so, else without blanks around, composed."""
     for form in (name, normalise(name)):
         path = os.path.normpath(folder / form)
@@ -117,12 +121,13 @@ def examples(names: Sequence[str]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def _refuse(names: Sequence[str], what: str, remedy: str) -> None:
+def refuse(names: Sequence[str], what: str, remedy: str) -> None:
+    """Raise SourceError naming the first few, where there are any."""
     if names:
         raise SourceError(f"{len(names)} {what}: {examples(names)}. {remedy}")
 
 
-def _read_rows(path: Path, columns: Sequence[str], remedy: str) -> list[tuple[int, dict[str, str]]]:
+def read_rows(path: Path, columns: Sequence[str], remedy: str) -> list[tuple[int, dict[str, str]]]:
     """(line, cells by column) of a CSV that has these columns, parted by commas or semicolons."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:

@@ -11,16 +11,21 @@ from al_fashion.data.importing import missing_photos
 from al_fashion.data.pictures import forget_pictures
 from al_fashion.errors import AnswerError, WorkspaceError
 from al_fashion.models.cache import forget_features
+from al_fashion.search.neighbours import forget_neighbours
 from al_fashion.store.database import now_ms, reading, writing
 from al_fashion.store.photos import image_paths
 from al_fashion.store.schema import (
     Answer,
     File,
+    GalleryLabel,
+    GalleryPhoto,
     Image,
     Lease,
+    Prediction,
     Query,
     Removed,
     Slot,
+    Suspect,
     Truth,
 )
 from al_fashion.workspace import Workspace
@@ -43,6 +48,7 @@ def remove_photo(workspace: Workspace, image_id: str) -> None:
         forget_pictures(workspace.pictures, image_id)
         for folder in workspace.features.glob("*"):
             forget_features(folder, image_id)
+            forget_neighbours(folder)
         with writing(workspace.engine) as session:
             _delete_rows(session, image_id)
         # Once more: one may have been in the making.
@@ -82,7 +88,8 @@ def _delete_file(path: str, image_id: str) -> None:
 def _delete_rows(session: Session, image_id: str) -> None:
     queries = select(Query.id).where(Query.image_id == image_id)
     session.execute(delete(Slot).where(Slot.query_id.in_(queries)))
-    for table in (Answer, Lease, Query, Truth):
+    derived = (GalleryLabel, GalleryPhoto, Prediction, Suspect)
+    for table in (*derived, Answer, Lease, Query, Truth):
         session.execute(delete(table).where(table.image_id == image_id))
     session.execute(delete(File).where(File.image_id == image_id))
     session.execute(delete(Image).where(Image.id == image_id))

@@ -1,24 +1,18 @@
-"""Where photos come from: a folder, a CSV manifest, or Fashion-MNIST by its name."""
+"""Where photos come from: a folder, a CSV manifest, an export, or Fashion-MNIST by its name."""
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from PIL import Image as Pillow
-
 from al_fashion.data import fashion_mnist
-from al_fashion.data.manifest import (
-    SourcePhoto,
-    examples,
-    normalise,
-    read_manifest,
-    resolve,
-)
+from al_fashion.data.formats.reading import format_of, read_format
+from al_fashion.data.manifest import SourcePhoto, examples, read_manifest, resolve
+from al_fashion.data.walking import entries, walk
 from al_fashion.errors import SourceError, UnknownLabel
+from al_fashion.types import GivenAnswer
 
 FASHION_MNIST = "fashion-mnist"
-SYSTEM_NAMES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx"})
 NAMED_LABELS = 20
 
 
@@ -33,13 +27,15 @@ def read_source(
     known: Collection[str] | None,
     exclusive: bool,
     leave_out: Collection[Path] = (),
+    format_: str | None = None,
 ) -> tuple[list[SourcePhoto], list[str]]:
     """(photos with labels of the workspace, remarks for the user).
 
     `labels_from` is none, folders, csv or None for what fits the source; `class_map` says what
     the source's names mean; `known` are the workspace's labels, None where every name is one;
-    `leave_out` are paths to pass by. Raises SourceError, and UnknownLabel naming every label that
-    means nothing here.
+    `leave_out` are paths to pass by; `format_` is one that `export` writes, None for what the
+    source looks like. Raises SourceError, and UnknownLabel naming every label that means nothing
+    here.
     """
     if class_map is not None and labels_from == "none":
         raise SourceError("--class-map does nothing with --labels-from none. Leave one of them.")
@@ -50,7 +46,11 @@ def read_source(
             "Leave it away, or list the photos in a manifest."
         )
     remarks: list[str] = []
-    if source == FASHION_MNIST:
+    if source != FASHION_MNIST:
+        format_ = format_ or format_of(Path(source))
+    if format_ is not None:
+        photos = _exported(Path(source), format_, labels_from, group_by)
+    elif source == FASHION_MNIST:
         photos = _fashion_mnist(labels_from)
     elif is_manifest:
         _check_choice(labels_from, "csv", f"{source} is a CSV manifest")
@@ -63,44 +63,19 @@ def read_source(
     return _with_meaning(photos, class_map or {}, known, exclusive), remarks
 
 
-def walk(root: Path, leave_out: Collection[Path] = ()) -> Iterator[tuple[Path, str | None]]:
-    """(file, its first folder below the root) of everything that is neither hidden nor a system's.
-
-    Folders that cannot be listed, and empty ones called like a photo, come as files do, so that
-    someone says what they are. Links are followed, but never in a circle.
-    """
-    pending: list[tuple[Path, str | None]] = [(root, None)]
-    seen = set()
-    while pending:
-        folder, first = pending.pop()
-        if (folder.resolve(), first) in seen:
-            continue
-        seen.add((folder.resolve(), first))
-        entries = _entries(folder)
-        if entries is None or (not entries and _is_called_photo(folder)):
-            yield folder, first
-        for path in entries or ():
-            if path in leave_out or _is_passed_by(path.name):
-                continue
-            if os.path.isdir(path):  # noqa: PTH112 -- never raises, where Path.is_dir may
-                pending.append((path, first or normalise(path.name)))
-            else:
-                yield path, first
-
-
-def _entries(folder: Path) -> list[Path] | None:
-    try:
-        return sorted(folder.iterdir())
-    except OSError:
-        return None
-
-
-def _is_passed_by(name: str) -> bool:
-    return name.startswith(".") or name.lower() in SYSTEM_NAMES
-
-
-def _is_called_photo(folder: Path) -> bool:
-    return folder.suffix.lower() in Pillow.registered_extensions()
+def _exported(
+    source: Path, format_: str, labels_from: str | None, group_by: str | None
+) -> list[SourcePhoto]:
+    """The photos of an export; with `labels_from` none without what was said of them."""
+    if labels_from not in (None, "none") or group_by is not None:
+        raise SourceError(
+            f"{source} is an export ({format_}), which says itself what labels and groups there "
+            "are. Leave --labels-from and --group-by away, or use --labels-from none."
+        )
+    photos = read_format(source, format_)
+    if labels_from is None:
+        return photos
+    return [replace(photo, labels=None, answers=None) for photo in photos]
 
 
 def _fashion_mnist(labels_from: str | None) -> list[SourcePhoto]:
@@ -125,7 +100,7 @@ def _folder(
     remarks: list[str],
 ) -> list[SourcePhoto]:
     _check_choice(labels_from, "folders", f"{root} is a folder")
-    if _entries(root) is None:
+    if entries(root) is None:
         problem = "cannot be read" if os.path.lexists(root) else "does not exist"
         raise SourceError(f"{root} {problem}. Name a folder, a CSV manifest or `{FASHION_MNIST}`.")
     found = list(walk(root.resolve(), leave_out))
@@ -163,6 +138,7 @@ def _with_meaning(
 ) -> list[SourcePhoto]:
     """The same photos with labels of the workspace. Raises UnknownLabel and SourceError."""
     names = {name for photo in photos for name in photo.labels or ()}
+    names |= {name for photo in photos for one in photo.answers or () for name in one.labels}
     meaning = {name: class_map.get(name, (name,)) for name in names}
     if known is not None:
         said = {label for labels in {**class_map, **meaning}.values() for label in labels}
@@ -170,14 +146,34 @@ def _with_meaning(
     result = []
     for photo in photos:
         labels = {label for name in photo.labels or () for label in meaning[name]}
-        result.append(replace(photo, labels=tuple(sorted(labels)) or None))
-    several = [photo.path for photo in result if len(photo.labels or ()) > 1]
+        answers = _answers_with_meaning(photo, meaning)
+        result.append(replace(photo, labels=tuple(sorted(labels)) or None, answers=answers))
+    several = [photo.path for photo in result if _most_labels(photo) > 1]
     if exclusive and several:
         raise SourceError(
             f"{len(several)} photos have several labels and this workspace takes one a photo: "
             f"{examples(several)}. Use a workspace made without --exclusive, or --class-map."
         )
     return result
+
+
+def _answers_with_meaning(
+    photo: SourcePhoto, meaning: Mapping[str, tuple[str, ...]]
+) -> tuple[GivenAnswer, ...] | None:
+    """The answers with labels of the workspace; where none is left of some, none of these."""
+    if photo.answers is None:
+        return None
+    found = []
+    for answer in photo.answers:
+        labels = tuple(sorted({label for name in answer.labels for label in meaning[name]}))
+        kind = "none" if answer.kind == "labels" and not labels else answer.kind
+        found.append(replace(answer, labels=labels, kind=kind))
+    return tuple(found)
+
+
+def _most_labels(photo: SourcePhoto) -> int:
+    """How many labels the photo has, or one of its answers, if that is more."""
+    return max(map(len, [photo.labels or (), *(one.labels for one in photo.answers or ())]))
 
 
 def _check_known(labels: Collection[str], known: Collection[str]) -> None:

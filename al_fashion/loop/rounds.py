@@ -13,6 +13,7 @@ from al_fashion.errors import ModelError, QueueError
 from al_fashion.loop.features import FeatureOptions, features_of, settings_of
 from al_fashion.loop.guesses import guesses
 from al_fashion.loop.learner import Learner
+from al_fashion.loop.predictions import pool_predictions
 from al_fashion.loop.schedules import state_by_ids, state_of_ids
 from al_fashion.loop.step import (
     MIN_EVALUATED,
@@ -34,7 +35,9 @@ from al_fashion.store.audit import claimed_audit
 from al_fashion.store.ceiling import labeller_measures
 from al_fashion.store.consensus import Consensus, consensus
 from al_fashion.store.database import reading, writing
+from al_fashion.store.gallery_rows import refresh_gallery
 from al_fashion.store.photos import count_photos, labels, rules
+from al_fashion.store.predictions import replace_predictions
 from al_fashion.store.queue import count_open, settle_skipped
 from al_fashion.store.rounds import (
     candidates,
@@ -119,6 +122,7 @@ def run_round(workspace: Workspace, options: RoundOptions) -> RoundResult:
         head = None if learner is None else head_of(learner, data)
         kept = {} if selection is None else state_by_ids(selection, plan.strategy, table)
         _record(workspace, result, evaluation, queued, head, plan, table, {"features": key, **kept})
+        refresh_gallery(workspace.engine)
         return result
 
 
@@ -312,7 +316,9 @@ def _record(
         digest = training_set_digest(plan.pool.ids, plan.pool.soft)
         backbone = settings_of(workspace.config)
         save_model(path, head_model(head, plan.labels, backbone, info["features"], digest))
+    thoughts = pool_predictions(workspace, result.round, head, plan.labels, table)
     with writing(workspace.engine) as session:
         overlap = workspace.config.overlap
         guessed = guesses(session, head, plan.labels, table, queued)
         record_round(session, result, evaluation, queued, info, overlap, guessed)
+        replace_predictions(session, thoughts)

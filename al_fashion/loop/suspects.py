@@ -14,6 +14,7 @@ from al_fashion.stats.label_errors import suspected_errors
 from al_fashion.store.consensus import Consensus, consensus
 from al_fashion.store.database import reading, writing
 from al_fashion.store.photos import image_paths, labels, rules
+from al_fashion.store.predictions import replace_suspects
 from al_fashion.store.queue import enqueue, open_images
 from al_fashion.store.rounds import newest_round
 from al_fashion.workspace import Workspace
@@ -37,8 +38,9 @@ class Suspect:
 def find_suspects(workspace: Workspace, options: FeatureOptions) -> list[Suspect]:
     """Answered photos of the pool whose labels look wrong to models trained on the others.
 
-    Out of fold, by whole groups, each label by itself. Nothing is changed, and held-out and audit
-    photos are never judged by a model. Raises QueueError while too few photos are answered.
+    Out of fold, by whole groups, each label by itself. No answer is changed, and held-out and audit
+    photos are never judged by a model; what was found is kept for the gallery. Raises QueueError
+    while too few photos are answered.
     """
     with reading(workspace.engine) as session:
         known = consensus(session, "pool")
@@ -52,6 +54,8 @@ def find_suspects(workspace: Workspace, options: FeatureOptions) -> list[Suspect
     table, _ = features_of(workspace, known.ids, options)
     features = np.asarray(table.features[table.rows(known.ids)])
     found = suspects_among(known, features, names, exclusive=exclusive)
+    with writing(workspace.engine) as session:
+        replace_suspects(session, [(row.image_id, row.suspicion, row.labels) for row in found])
     return [replace(row, path=paths.get(row.image_id, [""])[0]) for row in found]
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, UniqueConstr
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 # The newest migration; opening a database compares against it without loading Alembic.
-REVISION = "0004"
+REVISION = "0005"
 
 
 class Base(DeclarativeBase):
@@ -261,3 +261,77 @@ class AuditPhoto(Base):
     group: Mapped[str] = mapped_column("group_name")
     predicted: Mapped[list[int]]
     top: Mapped[int]
+
+
+class Prediction(Base):
+    """What the newest round's model thinks of a photo of the pool.
+
+    `labels` are what it predicts, `top` the likeliest label with its `probability`, `uncertainty`
+    in [0, 1]. Of held-out and audit photos nothing is kept: nobody may learn it before they answer.
+    """
+
+    __tablename__ = "prediction"
+    image_id: Mapped[str] = mapped_column(ForeignKey("image.id"), primary_key=True)
+    round_id: Mapped[int] = mapped_column(ForeignKey("round.id"))
+    top: Mapped[int]
+    probability: Mapped[float]
+    uncertainty: Mapped[float]
+    labels: Mapped[list[int]]
+
+
+class Suspect(Base):
+    """An answered photo whose `labels` looked wrong when last looked for, at `created_ms`."""
+
+    __tablename__ = "suspect"
+    image_id: Mapped[str] = mapped_column(ForeignKey("image.id"), primary_key=True)
+    suspicion: Mapped[float]
+    labels: Mapped[list[int]]
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class GalleryPhoto(Base):
+    """A photo of the pool as the gallery finds it; follows from the other tables.
+
+    `state` is a sum of the bits of `store/gallery.py`. `uncertainty` is -1 where there is none, or
+    none may be told because the photo waits for an answer.
+    """
+
+    __tablename__ = "gallery_photo"
+    __table_args__ = (Index("gallery_order", "uncertainty", "image_id", "state"),)
+    image_id: Mapped[str] = mapped_column(ForeignKey("image.id"), primary_key=True)
+    uncertainty: Mapped[float]
+    state: Mapped[int]
+
+
+class GalleryLabel(Base):
+    """A label that a photo of the gallery was answered or is predicted to have."""
+
+    __tablename__ = "gallery_label"
+    __table_args__ = (
+        Index(
+            "gallery_label_order",
+            "label_id",
+            "uncertainty",
+            "image_id",
+            "state",
+            "answered",
+            "predicted",
+        ),
+    )
+    image_id: Mapped[str] = mapped_column(ForeignKey("image.id"), primary_key=True)
+    label_id: Mapped[int] = mapped_column(ForeignKey("label.id"), primary_key=True)
+    answered: Mapped[bool]
+    predicted: Mapped[bool]
+    uncertainty: Mapped[float]
+    state: Mapped[int]
+
+
+class GalleryProgress(Base):
+    """One row: up to which answer, query, round and search for suspects the gallery follows."""
+
+    __tablename__ = "gallery_progress"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    answer_id: Mapped[int]
+    query_id: Mapped[int]
+    round_id: Mapped[int]
+    suspects_ms: Mapped[int] = mapped_column(BigInteger)

@@ -1,0 +1,1 @@
+"""Photos that look alike, found over the cached features: faiss and NumPy alone, no model."""
