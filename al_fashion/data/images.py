@@ -127,6 +127,7 @@ def picture(image_id: str, paths: Sequence[str], side: int) -> tuple[bytes, str]
     drawn = path.startswith(fashion_mnist.PREFIX)
     photo = decode(content, path)[0] if drawn else _small(content, path, side)
     photo.thumbnail((side, side))
+    photo.info.clear()  # Pillow would copy a comment that came with the file
     small = io.BytesIO()
     if drawn:
         photo.save(small, "PNG")
