@@ -68,9 +68,10 @@ def stored(workspace: Workspace) -> list[Answer]:
 
 
 @contextmanager
-def serving(workspace: Workspace, port: int = 0) -> Iterator[str]:
+def serving(workspace: Workspace, port: int = 0, *, accounts: bool = False) -> Iterator[str]:
     """The page's address while it is served."""
-    server = make_server("127.0.0.1", port, create_app(workspace, "ann"), threaded=True)
+    app = create_app(workspace, "ann", accounts=accounts)
+    server = make_server("127.0.0.1", port, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

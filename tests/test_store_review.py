@@ -199,7 +199,13 @@ def test_a_proposed_label_is_accepted_and_asked_again_where_it_matters(
     assert after.soft[place].tolist() == [0, 0, 0, 1], "who could not choose it has no say in it"
 
 
-@pytest.mark.parametrize("name", ["dress", "", "a|b", "=HYPERLINK(", "a\u202eb", "a\nb"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("dress", "", " ", "a|b", "a,b", "=HYPERLINK(", "+1", "@x", "-1"),
+        *("a\u202eb", "a\u200bb", "a\nb", "a\x00b", "\ud800", "x" * 81, "x" * 1_000_000),
+    ],
+)
 def test_labels_that_cannot_be_are_refused(tmp_path: Path, name: str) -> None:
     workspace = queue_of(tmp_path / "w", "", 1)
     with pytest.raises(WorkspaceError), writing(workspace.engine) as session:

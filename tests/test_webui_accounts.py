@@ -186,10 +186,32 @@ def test_passwords_are_hashed_and_secrets_differ(workspace: Workspace, tmp_path:
     assert len(keys) == 2
 
 
-@pytest.mark.parametrize("name", ["", "  ", "import", "ORACLE", "x" * 81, "a\u202eb", "a\nb"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "  ",
+        "import",
+        "ORACLE",
+        "x" * 81,
+        "x" * 1_000_000,
+        "a\u202eb",
+        "a\u200bb",
+        "a\nb",
+        "\ud800",
+    ],
+)
 def test_names_nobody_can_have(workspace: Workspace, name: str) -> None:
     with pytest.raises(AccountError):
         secret_of(workspace, name)
+
+
+def test_accents_written_in_two_ways_are_one_person(workspace: Workspace) -> None:
+    signed_in(workspace, "ren\u00e9")
+    assert sign_in(browser(workspace), "rene\u0301", PASSWORD).status_code == 303
+    with reading(workspace.engine) as session:
+        people = select(func.count()).where(Labeller.name.startswith("ren"))
+        assert session.scalar(people) == 1
 
 
 def test_no_open_address_without_an_owner(workspace: Workspace) -> None:

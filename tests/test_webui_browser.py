@@ -8,6 +8,13 @@ import pytest
 from page import chromium, queued_workspace, serving, stored
 from playwright.sync_api import Browser, Page, expect
 
+from al_fashion.store.accounts import invite
+from al_fashion.store.answers import save_answer
+from al_fashion.store.database import reading, writing
+from al_fashion.store.leases import claim
+from al_fashion.store.photos import labels
+from al_fashion.workspace import Workspace
+
 LABELS = ("dress", "pullover", "shirt")
 
 
@@ -398,6 +405,101 @@ def test_another_language(browser: Browser, tmp_path: Path) -> None:
         page.click("text=Anzeigen")
         expect(page.locator("#answer button.save")).to_contain_text("Save")
     context.close()
+
+
+def debated_workspace(folder: Path) -> Workspace:
+    """Two people disagree about two photos, and one of them misses a label."""
+    workspace = queued_workspace(folder, LABELS, overlap=2, photos=6)
+    for name, label in (("ann", "dress"), ("bob", "shirt")):
+        for number in range(3):
+            with writing(workspace.engine) as session:
+                photo = claim(session, name, limit=1)[0]
+                skips = name == "bob" and number == 2
+                save_answer(
+                    session,
+                    labeller=name,
+                    token=photo.token,
+                    kind="skip" if skips else "labels",
+                    label_names=[] if skips else [label],
+                    client_id=photo.token,
+                    reason="not_in_list" if skips else None,
+                    proposal="trousers" if skips else None,
+                )
+    return workspace
+
+
+def test_an_owner_settles_everything_by_keys(page: Page, tmp_path: Path) -> None:
+    workspace = debated_workspace(tmp_path)
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    with serving(workspace) as url:
+        page.goto(url + "review")
+        item = page.locator("[data-item]")
+        expect(item).to_have_count(3)
+        expect(item.first).to_be_focused()
+        page.keyboard.press("j")
+        expect(item.nth(1)).to_have_attribute("aria-current", "true")
+        page.keyboard.press("ArrowUp")
+        page.keyboard.press("2")
+        page.keyboard.press("3")
+        page.keyboard.press("Enter")
+        expect(item).to_have_count(2)
+        page.keyboard.press("n")
+        expect(item).to_have_count(1)
+        page.keyboard.press("a")
+        expect(item).to_have_count(0)
+    verdicts = [row for row in stored(workspace) if row.verdict]
+    assert [(row.kind, row.labels) for row in verdicts] == [("labels", [2, 3]), ("none", [])]
+    with reading(workspace.engine) as session:
+        assert [label.name for label in labels(session)][-1] == "trousers"
+    assert problems == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(360, 640), (1280, 800)])
+def test_axe_finds_nothing_serious_beside_the_page(
+    browser: Browser, tmp_path: Path, scheme: str, size: tuple[int, int]
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    workspace = debated_workspace(tmp_path)
+    viewport = {"width": size[0], "height": size[1]}
+    context = browser.new_context(color_scheme=scheme, viewport=viewport)  # type: ignore[arg-type]
+    page = context.new_page()
+    with writing(workspace.engine) as session:
+        secret = invite(session, "olga", "owner")
+    found = {}
+
+    def look(name: str) -> None:
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0], name
+        found[name] = serious(axe, page)
+
+    with serving(workspace, accounts=True) as url:
+        page.goto(url)
+        look("signing in")
+        page.fill("input[name=name]", "olga")
+        page.fill("input[name=password]", "a wrong password")
+        page.keyboard.press("Enter")
+        expect(page.locator("[role=alert]")).to_be_visible()
+        look("wrong password")
+        page.goto(f"{url}invitation/{secret}")
+        look("invitation")
+        page.fill("input[name=password]", "a longer password")
+        page.keyboard.press("Enter")
+        expect(page.locator("#photo")).to_be_visible()
+        page.click("summary")
+        look("menu")
+        page.goto(url + "review")
+        look("review")
+        page.goto(url + "nowhere")
+        look("error")
+        page.goto(url)
+        page.click("summary")
+        page.click("text=Pause")
+        expect(page.locator("main.message")).to_be_visible()
+        look("paused")
+    context.close()
+    assert len(found) == 7 and set(map(tuple, found.values())) == {()}, found
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

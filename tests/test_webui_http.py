@@ -5,16 +5,20 @@ import io
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
 from markupsafe import escape
 from page import queued_workspace, stored
 from PIL import Image as Pillow
+from sqlalchemy import func, select
 from sqlalchemy.event import listen
 from workspaces import queue_of
 
 import al_fashion
 import webui
+from al_fashion.store.database import reading
+from al_fashion.store.schema import Image
 from al_fashion.workspace import Workspace
 from webui import create_app
 from webui.language import LANGUAGES
@@ -120,6 +124,9 @@ def test_hostile_names_are_text(client: FlaskClient, name: str) -> None:
         {"labels": ["dress", "dress"]},
         {"labels": ["dress"] * 501},
         {"labels": ["x" * 1_000]},
+        {"labels": ["\ud800"]},
+        {"labels": ["dress\u200b"]},
+        {"labels": ["{{7*7}}", "nothing such"]},
         {"kind": "none"},
         {"kind": "labels", "labels": []},
         {"kind": "maybe"},
@@ -130,6 +137,14 @@ def test_hostile_names_are_text(client: FlaskClient, name: str) -> None:
         {"kind": "skip", "labels": [], "reason": "broken", "proposal": ""},
         {"kind": "skip", "labels": [], "reason": "broken", "proposal": "x" * 81},
         {"kind": "skip", "labels": [], "reason": "broken", "proposal": "a\u202eb"},
+        {"kind": "skip", "labels": [], "reason": "broken", "proposal": "a\u200bb"},
+        {"kind": "skip", "labels": [], "reason": "broken", "proposal": "a\nb"},
+        {"kind": "skip", "labels": [], "reason": "broken", "proposal": "\ud800"},
+        {"kind": "skip", "labels": [], "reason": "broken", "proposal": ["trousers"]},
+        {"kind": "skip", "labels": ["dress"], "reason": "broken"},
+        {"kind": "skip", "labels": [], "reason": "javascript:alert(1)"},
+        {"kind": "skip", "labels": [], "reason": {"$ne": 1}},
+        {"kind": "labels", "reason": "broken"},
         {"labels": "dress"},
         {"labels": [1]},
         {"labels": [["dress"]]},
@@ -146,6 +161,8 @@ def test_hostile_names_are_text(client: FlaskClient, name: str) -> None:
         {"client_id": ""},
         {"client_id": "x" * 65},
         {"client_id": "a\x00b"},
+        {"client_id": "\ud800"},
+        {"client_id": None},
         {"client_id": 7},
     ],
 )
@@ -218,6 +235,63 @@ def test_foreign_hosts_and_origins_are_refused(client: FlaskClient) -> None:
     assert client.get("/", headers=forged).status_code == 400
     evil = {"Origin": "https://evil.example", "X-CSRFToken": token(client)}
     assert client.post("/api/claim", json={}, headers=evil).status_code == 403
+
+
+HOSTILE_WORDS = (
+    '"><img src=x onerror=alert(1)>',
+    "</script><script>alert(1)</script>",
+    "{{7*7}}",
+    "javascript:alert(1)",
+    "=HYPERLINK(1)",
+    "'; DROP TABLE answer; --",
+)
+
+
+def test_hostile_proposals_are_text(client: FlaskClient) -> None:
+    for number, word in enumerate(HOSTILE_WORDS):
+        skip = {"kind": "skip", "labels": [], "reason": "not_in_list", "proposal": word}
+        assert post(client, client_id=f"c{number}", **skip).status_code == 200
+    review = client.get("/review").text
+    for word in HOSTILE_WORDS:
+        assert str(escape(word)) in review
+    assert "<img src=x" not in review and "<script>" not in review
+
+
+def test_no_photo_is_removed_without_being_named(client: FlaskClient, workspace: Workspace) -> None:
+    page = token(client)
+    for named in ({}, {"image_id": ""}, {"image_id": "%"}, {"image_id": "../" * 3}):
+        data = {**named, "sure": "yes", "csrf_token": page}
+        assert client.post("/remove", data=data).status_code == 400
+    data = {"image_id": "a" * 64, "sure": "yes", "csrf_token": page}
+    assert client.post("/remove", data=data).status_code == 400
+    with reading(workspace.engine) as session:
+        assert session.scalar(select(func.count()).select_from(Image)) == 14
+    assert len(list((workspace.folder.parent / "photos").iterdir())) == 14
+
+
+def test_a_photo_of_another_workspace_is_unknown(client: FlaskClient, tmp_path: Path) -> None:
+    rng = np.random.default_rng(9)
+    photo = tmp_path / "other.png"
+    Pillow.fromarray(rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)).save(photo)
+    other = queued_workspace(tmp_path / "other", ("dress", "shirt"), source=[photo])
+    with reading(other.engine) as session:
+        image_id = session.scalars(select(Image.id)).one()
+    assert create_app(other, "ann").test_client().get(f"/photos/{image_id}").status_code == 200
+    assert client.get(f"/photos/{image_id}").status_code == 404
+    verdict = {"image_id": image_id, "kind": "none", "client_id": "v"}
+    assert send(client, "/api/review", verdict).status_code == 400
+
+
+def test_a_file_that_became_a_link_elsewhere_is_not_shown(
+    client: FlaskClient, workspace: Workspace
+) -> None:
+    photo = held(client)[0]["image_id"]
+    secret = workspace.folder / "secret_key"
+    for path in (workspace.folder.parent / "photos").iterdir():
+        path.unlink()
+        path.symlink_to(secret)
+    shown = client.get(f"/photos/{photo}")
+    assert shown.status_code == 404 and secret.read_bytes() not in shown.data
 
 
 @pytest.mark.parametrize(

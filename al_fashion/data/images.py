@@ -133,6 +133,7 @@ def picture(image_id: str, paths: Sequence[str], side: int) -> tuple[bytes, str]
     drawn = path.startswith(fashion_mnist.PREFIX)
     photo, _ = decode(content, path, side)
     photo.thumbnail((side, side))
+    photo.info.clear()  # Pillow would copy a comment that came with the file
     small = io.BytesIO()
     if drawn:
         photo.save(small, "PNG")

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+import unicodedata
 from typing import Any
 
 from argon2 import PasswordHasher
@@ -28,8 +29,8 @@ _NOBODY = _hasher.hash(secrets.token_hex(16))
 
 
 def check_name(name: str) -> str:
-    """A person's name, trimmed. Raises AccountError for one that cannot be."""
-    found = name.strip()
+    """A person's name, trimmed and normalised. Raises AccountError for one that cannot be."""
+    found = _normalised(name)
     fits = 0 < len(found) <= LONGEST_NAME and found.isprintable()
     if not fits or found.casefold() in RESERVED_NAMES:
         raise AccountError(
@@ -90,7 +91,7 @@ def sign_in(engine: Engine, name: str, password: str, address: str) -> Labeller 
     Raises TooManyFailures, without looking at the password, after FAILURES_OF_NAME wrong ones
     for the name or FAILURES_OF_ADDRESS from the address within FAILURE_MS.
     """
-    name, password = name.strip()[:LONGEST_NAME], password[: LONGEST_PASSWORD + 1]
+    name, password = _normalised(name)[:LONGEST_NAME], password[: LONGEST_PASSWORD + 1]
     with reading(engine) as session:
         _refuse_guessing(session, name, address)
         who = session.scalars(select(Labeller).where(Labeller.name == name)).one_or_none()
@@ -119,6 +120,11 @@ def accounts(session: Session) -> list[dict[str, Any]]:
         select(Labeller).where(Labeller.kind == "person").order_by(Labeller.name)
     )
     return [{"name": who.name, "role": who.role, "state": _state(who)} for who in people]
+
+
+def _normalised(name: str) -> str:
+    """One way of writing an accent, or two people could bear the same name."""
+    return unicodedata.normalize("NFC", name).strip()
 
 
 def _state(who: Labeller) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from al_fashion.errors import AnswerError, LabelError, UnknownLabel, WorkspaceError
 from al_fashion.store.schema import Answer, File, Image, Label, Rules, Truth
 
+LONGEST_LABEL = 80
 _LABELS = select(Label).order_by(Label.position)
 
 
@@ -52,10 +53,13 @@ def label_ids(session: Session, names: Sequence[str]) -> list[int]:
 def check_label(label: str, known: Sequence[str]) -> str:
     """A new label's name, trimmed and normalised. Raises LabelError for one that cannot be."""
     name = unicodedata.normalize("NFC", label).strip()
-    if not name or any(sign in name for sign in "|,") or not name.isprintable():
+    printable = 0 < len(name) <= LONGEST_LABEL and name.isprintable()
+    if not printable or any(sign in name for sign in "|,"):
         raise LabelError(
-            "{name!r} cannot be a label: names are printable, not empty, without | and comma.",
-            name=name,
+            "{name!r} cannot be a label: names are printable, not empty, without | and comma, at "
+            "most {longest} characters.",
+            name=name[:LONGEST_LABEL],
+            longest=LONGEST_LABEL,
         )
     if name[0] in "=+-@":
         raise LabelError(
