@@ -64,7 +64,10 @@ def make_features(workspace: Workspace, rng: np.random.Generator) -> None:
     with reading(workspace.engine) as session:
         ids = list(session.scalars(select(Image.id).order_by(Image.id)))
         known = truths(session, "pool") | truths(session, "audit")
-        said = dict(session.execute(select(Answer.image_id, Answer.labels)).tuples())
+        said = {
+            image_id: labels
+            for image_id, labels in session.execute(select(Answer.image_id, Answer.labels))
+        }
     kind = np.array([(known | said)[image_id][0] for image_id in ids])
     features = rng.normal(size=(len(ids), DIMENSION)) + centres[kind]
     FeatureCache(workspace.features / KEY, DIMENSION).append(ids, features.astype(np.float32))

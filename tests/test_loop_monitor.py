@@ -1,5 +1,6 @@
 """The monitor on a real workspace: what is asked, what it says, and that it claims nothing."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from al_fashion.loop.rounds import RoundOptions, run_round
 from al_fashion.loop.simulate import answer_as_oracle
 from al_fashion.models.predictors import saved_head
 from al_fashion.models.saved import load_model
+from al_fashion.reports.content import report_content
 from al_fashion.store.database import reading
 from al_fashion.store.rounds import candidates
 from al_fashion.store.schema import Query
@@ -50,6 +52,8 @@ def test_the_pools_accuracy_is_estimated_from_few_answers(known: Known) -> None:
     found = watch_accuracy(known.workspace, OPTIONS)
     assert found.answered == asked and found.pool is not None
     assert found.pool.low < truth < found.pool.high and found.pool.n == asked
+    told = report_content(known.workspace, None)["monitor"]
+    assert told["pool"] == asdict(found.pool) and told["asked"] == asked
     assert run_round(known.workspace, RoundOptions(batch=5, evaluated=0)).labelled == 30 + asked
 
 

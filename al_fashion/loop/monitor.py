@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,6 @@ from al_fashion.errors import QueueError, WorkspaceError
 from al_fashion.files import replacing
 from al_fashion.loop.features import FeatureOptions, features_of
 from al_fashion.loop.predict import newest_model
-from al_fashion.loop.step import predictions_of
 from al_fashion.models.predictors import saved_head
 from al_fashion.models.saved import load_model
 from al_fashion.stats.metrics import Predictions, is_right
@@ -98,23 +97,29 @@ def start_monitor(workspace: Workspace, budget: int, options: FeatureOptions) ->
 def watch_accuracy(workspace: Workspace, options: FeatureOptions) -> Watched:
     """The estimates of the newest draw and of the held-out photos. Raises as `start_monitor`."""
     path = newest_model(workspace)
-    draw = _load(_file(workspace)) if _file(workspace).exists() else None
+    found = watch_pool(workspace)
+    heldout = _heldout(workspace, path, options)
+    if found is None:
+        return Watched(int(path.stem.partition("-")[2]), 0, 0, None, heldout)
+    return replace(found, heldout=heldout)
+
+
+def watch_pool(workspace: Workspace) -> Watched | None:
+    """The estimate of the newest draw alone, from what was kept of it; None without a draw."""
+    if not _file(workspace).exists():
+        return None
+    draw = _load(_file(workspace))
     with writing(workspace.engine) as session:
         settle_skipped(session)
     with reading(workspace.engine) as session:
-        metric = rules(session).metric
-        right = {} if draw is None else _right(session, draw, metric)
-    number = int(path.stem.partition("-")[2])
-    heldout = _heldout(workspace, path, options)
-    if draw is None:
-        return Watched(number, 0, 0, None, heldout)
+        right = _right(session, draw, rules(session).metric)
     complete = len(right) == len(draw.ids)
     return Watched(
         round=draw.round,
         asked=len(draw.ids),
         answered=len(right),
         pool=_estimate(draw, right) if complete else None,
-        heldout=heldout,
+        heldout=None,
     )
 
 
@@ -166,7 +171,8 @@ def _say(
             f"The model learned from features {saved.features}, this workspace now has {key}. "
             "Train one on them with `al-fashion round`."
         )
-    return predictions_of(saved_head(saved), np.asarray(table.features[table.rows(ids)]))
+    head, features = saved_head(saved), np.asarray(table.features[table.rows(ids)])
+    return Predictions(head.predict_proba(features), head.predict(features))
 
 
 def _file(workspace: Workspace) -> Path:

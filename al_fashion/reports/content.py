@@ -1,12 +1,14 @@
 """Everything a report says, as plain data: the page shows it, the JSON file holds it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import strategies
+from al_fashion.loop.monitor import watch_pool
 from al_fashion.reports.audit import audit_bounds, audit_text, next_audit, next_audit_text
 from al_fashion.reports.people import aliases, labellers
 from al_fashion.reports.pool_map import PoolMap
@@ -30,6 +32,7 @@ def report_content(workspace: Workspace, trained: Trained | None) -> dict[str, A
     """The report's numbers and words, section by section in its order."""
     status = workspace_status(workspace)
     checks = workspace.config.check_share > 0
+    watched = watch_pool(workspace)
     with reading(workspace.engine) as session:
         names, called = [label.name for label in labels(session)], aliases(session)
         done, spent = rounds(session), effort(session)
@@ -44,6 +47,7 @@ def report_content(workspace: Workspace, trained: Trained | None) -> dict[str, A
             "sentences": [] if newest is None else sentences(newest),
             "newest": newest,
             "proof": _proof(workspace, status),
+            "monitor": None if watched is None else asdict(watched),
             "curve": _curve(done, [spent.hours_until(row.created_ms) for row in done]),
             "matrix": _matrix(newest, trained, heldout, len(names)),
             "debated": debated(session, called, decided, checks=checks),

@@ -15,7 +15,7 @@ from al_fashion.store.schema import File, Image
 from al_fashion.store.shown import showable
 
 # So that a report of many answers does not take minutes; `al-fashion suspects` judges them all.
-MOST_JUDGED = 1500
+MOST_JUDGED = 1000
 SHOWN = 12
 
 
