@@ -111,6 +111,42 @@ def test_eight_threads_keep_the_invariants(make: Make) -> None:
     assert len(answers) == len(set(answers)), "three posts are one answer"
 
 
+ANSWERING = """
+import sys
+from pathlib import Path
+from al_fashion.store.answers import save_answer
+from al_fashion.store.database import writing
+from al_fashion.store.leases import claim
+from al_fashion.workspace import Workspace
+workspace = Workspace.open(Path(sys.argv[1]))
+while True:
+    with writing(workspace.engine) as session:
+        held = claim(session, sys.argv[2], limit=1)
+    if not held:
+        break
+    with writing(workspace.engine) as session:
+        save_answer(session, labeller=sys.argv[2], token=held[0].token, kind="none",
+                    label_names=[], client_id=held[0].token)
+"""
+
+
+def test_several_processes_keep_the_invariants(make: Make) -> None:
+    workspace = make(60, overlap=2)
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", ANSWERING, str(workspace.folder), f"labeller {number}"],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(3)
+    ]
+    assert [process.communicate(timeout=120)[1] for process in processes] == [""] * 3
+    votes = counted(workspace)
+    assert max(votes.values()) == 1
+    assert set(Counter(query for query, _ in votes).values()) == {2}
+    assert states(workspace) == {"open": 0, "answered": 60, "closed": 0}
+
+
 def test_agreement_ends_a_query_early(make: Make) -> None:
     workspace = make(1, overlap=3)
     for name in ("ann", "bob"):

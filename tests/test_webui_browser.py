@@ -115,6 +115,50 @@ def test_back_corrects_the_previous_answer(page: Page, tmp_path: Path) -> None:
     assert answers[2].query_id == answers[0].query_id
 
 
+def test_escape_leaves_a_correction_alone(page: Page, tmp_path: Path) -> None:
+    workspace = queued_workspace(tmp_path, LABELS)
+    with serving(workspace) as url:
+        page.goto(url)
+        answered = shown(page)
+        page.keyboard.press("1")
+        page.keyboard.press("Enter")
+        all_saved(page)
+        waiting = shown(page)
+        for leave in ("Escape", "click"):
+            page.keyboard.press("z")
+            expect(page.locator("#photo")).to_have_attribute("data-image", answered)
+            page.keyboard.press("+")
+            page.keyboard.press("Escape")
+            expect(page.locator("#correcting")).to_be_visible()
+            if leave == "click":
+                page.click("#resume")
+            else:
+                page.keyboard.press("Escape")
+            expect(page.locator("#photo")).to_have_attribute("data-image", waiting)
+            expect(page.locator("#correcting")).to_be_hidden()
+    assert len(stored(workspace)) == 1
+
+
+def test_on_a_phone_the_photo_stays_in_sight(browser: Browser, tmp_path: Path) -> None:
+    workspace = queued_workspace(tmp_path, [f"label {number}" for number in range(20)])
+    context = browser.new_context(
+        viewport={"width": 360, "height": 640}, has_touch=True, is_mobile=True
+    )
+    page = context.new_page()
+    with serving(workspace) as url:
+        page.goto(url)
+        before = shown(page)
+        page.tap("text=label 17")
+        top = "photo.getBoundingClientRect().top"
+        assert page.evaluate("scrollY") > 100 and 0 <= page.evaluate(top) < 100
+        page.tap("#answer button.save")
+        expect(page.locator("#photo")).not_to_have_attribute("data-image", before)
+        assert page.evaluate("scrollY") == 0, "the next photo begins at the top"
+        all_saved(page)
+    context.close()
+    assert [row.labels for row in stored(workspace)] == [[18]]
+
+
 def test_labels_that_exclude_each_other(page: Page, tmp_path: Path) -> None:
     workspace = queued_workspace(tmp_path, LABELS, exclusive=True)
     with serving(workspace) as url:

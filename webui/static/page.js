@@ -74,10 +74,12 @@ function show(next) {
   resetZoom();
   $("missing").hidden = true;
   photo.hidden = false;
-  if (photo.dataset.image !== next.image_id) photo.src = address(next.image_id);
+  // What the server put there may be too small for this screen.
+  if (photo.getAttribute("src") !== address(next.image_id)) photo.src = address(next.image_id);
   photo.dataset.image = next.image_id;
   $("reasons").textContent = "";
   drawHistory();
+  scrollTo(0, 0);
   shownAt = performance.now();
   if (work.dataset.showGuess && !correcting) explain();
 }
@@ -211,6 +213,11 @@ async function back(event) {
   else if (current?.answer_id) show(queue.shift() || null);
 }
 
+function escape() {
+  if (zoom.scale > 1) resetZoom();
+  else if (current?.answer_id) show(queue.shift() || null);
+}
+
 async function explain() {
   const token = work.dataset.showGuess && current?.token && !current.answer_id ? current.token : (current?.answer_id ? current : history[0])?.token;
   const asked = current;
@@ -329,7 +336,7 @@ function onPointer(event) {
 const KEYS = keyMap([
   [["Enter"], () => save("labels")], [["n"], () => save("none")], [["c"], () => save("cannot_tell")],
   [["s"], openSkip], [["z"], back], [["w"], explain], [["?"], () => helpDialog.showModal()], [["/"], () => filter?.focus()],
-  [["+", "="], () => zoomBy(1.4)], [["-"], () => zoomBy(1 / 1.4)], [["Escape"], resetZoom],
+  [["+", "="], () => zooms.in()], [["-"], () => zooms.out()], [["Escape"], escape],
   [["ArrowLeft"], () => pan(0.1, 0)], [["ArrowRight"], () => pan(-0.1, 0)],
   [["ArrowUp"], () => pan(0, 0.1)], [["ArrowDown"], () => pan(0, -0.1)],
 ]);
@@ -376,14 +383,16 @@ for (const [id, action] of [["skip", openSkip], ["why", explain], ["help", () =>
   $(id).hidden = false;
   $(id).addEventListener("click", () => { $(id).blur(); action(); });
 }
+$("resume").hidden = false;
+$("resume").addEventListener("click", (event) => { event.currentTarget.blur(); show(queue.shift() || null); });
 $("back").addEventListener("click", (event) => { event.currentTarget.blur(); back(event); });
 $("skip-cancel").addEventListener("click", () => skipDialog.close());
 $("help-close").addEventListener("click", () => helpDialog.close());
 $("skip-send").addEventListener("click", () => chooseReason("not_in_list"));
 for (const button of skipDialog.querySelectorAll("[data-reason]")) button.addEventListener("click", () => chooseReason(button.dataset.reason));
-const zoomKeys = { in: "+", out: "-", reset: "Escape" };
+const zooms = { in: () => zoomBy(1.4), out: () => zoomBy(1 / 1.4), reset: resetZoom };
 frame.querySelector(".zoom").hidden = false;
-for (const button of frame.querySelectorAll("[data-zoom]")) button.addEventListener("click", () => { button.blur(); KEYS.get(zoomKeys[button.dataset.zoom])(); });
+for (const button of frame.querySelectorAll("[data-zoom]")) button.addEventListener("click", () => { button.blur(); zooms[button.dataset.zoom](); });
 for (const type of ["pointerdown", "pointermove", "pointerup", "pointercancel"]) frame.addEventListener(type, onPointer);
 frame.addEventListener("wheel", (event) => { event.preventDefault(); zoomBy(Math.exp(-event.deltaY / 400), event); }, { passive: false });
 frame.addEventListener("dblclick", (event) => (zoom.scale > 1 ? resetZoom() : zoomBy(2.5, event)));
@@ -400,7 +409,6 @@ setInterval(() => {
 // After a reload the server may still show a photo whose answer is on its way.
 const first = JSON.parse(work.dataset.answered || work.dataset.photo || "null");
 if (first) {
-  photo.dataset.image = first.image_id;
   show(!first.answer_id && pending().some((answer) => answer.token === first.token) ? null : first);
 }
 countSpeed();
