@@ -23,8 +23,10 @@ from al_fashion.data.importing import ImportReport, import_photos
 from al_fashion.errors import ExportError, MissingPhotos, SourceError, UnknownLabel
 from al_fashion.files import file_hash
 from al_fashion.store.database import reading, writing
+from al_fashion.store.predictions import pool_images, replace_predictions
 from al_fashion.store.records import records
-from al_fashion.types import GivenAnswer, Record
+from al_fashion.store.rounds import record_round
+from al_fashion.types import GivenAnswer, Record, RoundResult
 from al_fashion.workspace import Workspace, create_workspace
 
 LABELS = ("dress", "red; dark", 'a "shirt"', "Röckchen", "a/b", "..", "_none", "50%")
@@ -105,6 +107,25 @@ def filled(folder: Path, *, exclusive: bool = False, labels: tuple[str, ...] = L
     return workspace
 
 
+def with_predictions(workspace: Workspace) -> Workspace:
+    """A round thought something of every photo of the pool."""
+    with writing(workspace.engine) as session:
+        record_round(session, RoundResult(1, "random", 0, 0, None, 0.0), None, [], {})
+        rows: list[dict[str, Any]] = [
+            {
+                "image_id": image_id,
+                "round_id": 1,
+                "top": 1,
+                "probability": 0.75,
+                "uncertainty": 0.5,
+                "labels": [1, 3] if place % 2 else [],
+            }
+            for place, image_id in enumerate(pool_images(session))
+        ]
+        replace_predictions(session, rows)
+    return workspace
+
+
 def content(workspace: Workspace) -> dict[str, Record]:
     """Everything an export is to bring back; soft labels to nine digits."""
     with reading(workspace.engine) as session:
@@ -112,6 +133,7 @@ def content(workspace: Workspace) -> dict[str, Record]:
             record.id: replace(
                 record,
                 paths=(),
+                predicted=None,
                 soft=record.soft and {name: round(x, 9) for name, x in record.soft.items()},
             )
             for record in records(session)
@@ -274,6 +296,27 @@ def test_the_command_says_what_a_format_cannot_carry(workspace: Workspace, tmp_p
     assert run("export", "--format", "coco", "-o", tmp_path / "c.json").stderr == ""
 
 
+def test_label_studio_gets_predictions_of_the_pool_alone(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    out = tmp_path / "tasks.json"
+    export_photos(with_predictions(workspace), "labelstudio", out)
+    known = content(workspace)
+    predicted = {}
+    for task in json.loads(out.read_text()):
+        for row in task.get("predictions", []):
+            assert (row["model_version"], row["score"]) == ("round 1", 0.75)
+            (result,) = row["result"]
+            said = (result["from_name"], result["value"]["choices"])
+            predicted[task["data"]["al_fashion"]["id"]] = said
+    assert predicted.keys() == {i for i, record in known.items() if record.split == "pool"}
+    assert ("labels", ["dress", LABELS[2]]) in predicted.values()
+    assert ("kind", ["none"]) in predicted.values()
+    back = create_workspace(tmp_path / "back", LABELS, seed=99)
+    import_photos(back, str(out))
+    assert content(back) == known
+
+
 def test_coco_of_others_and_coco_that_was_changed(workspace: Workspace, tmp_path: Path) -> None:
     out = tmp_path / "coco.json"
     export_photos(workspace, "coco", out)
@@ -293,6 +336,29 @@ def test_coco_of_others_and_coco_that_was_changed(workspace: Workspace, tmp_path
     assert changed.labels == ("Röckchen",) and changed.split == image["al_fashion"]["split"]
     for photo in after.keys() - {changed.id}:
         assert after[photo].labels == (before[photo].labels or None)
+
+
+def test_yolo_and_hugging_face_folders_of_others(tmp_path: Path) -> None:
+    paths = photos(tmp_path / "photos", ("a.png", "b.png", "c.png"))
+    for path, place in zip(paths, ("train/dress", "val/a%2Fb", "train/a%2Fb"), strict=False):
+        (tmp_path / "yolo" / place).mkdir(parents=True)
+        (tmp_path / "yolo" / place / path.name).write_bytes(path.read_bytes())
+    back = create_workspace(tmp_path / "back", LABELS, seed=1)
+    arguments = ["-w", str(back.folder), "import", "--format", "yolo", str(tmp_path / "yolo")]
+    assert CliRunner().invoke(cli, arguments).exit_code == 0
+    found = sorted((record.split, record.labels) for record in content(back).values())
+    assert found == [("heldout", ("a/b",)), ("pool", ("a/b",)), ("pool", ("dress",))]
+    # Without a word folders are folders: their splits were not drawn at random.
+    other = create_workspace(tmp_path / "other", LABELS, seed=1)
+    import_photos(other, str(tmp_path / "yolo"))
+    assert {record.labels for record in content(other).values()} == {None}
+
+    hugging = tmp_path / "photos"
+    rows = [{"file_name": "a.png", "labels": ["dress"]}, {"file_name": "other/plain.png"}]
+    (hugging / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    third = create_workspace(tmp_path / "third", LABELS, seed=1)
+    import_photos(third, str(hugging), format_="huggingface")
+    assert {record.labels for record in content(third).values()} == {("dress",), None}
 
 
 def test_lines_without_answers_are_labels(tmp_path: Path) -> None:

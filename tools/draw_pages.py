@@ -50,7 +50,7 @@ def save_photos(folder: Path) -> dict[Path, str]:
 
 
 def draw_page(browser: Browser, place: Path) -> None:
-    """The page light, dark and on a phone, its end, and the owner's page."""
+    """The page light, dark and on a phone, its end, and the owner's pages."""
     photos = save_photos(place / "originals")
     keys = {content_id(path.read_bytes()): key(label) for path, label in photos.items()}
     workspace = queued_workspace(place, LABELS, overlap=2, source=list(photos))
@@ -88,7 +88,7 @@ def draw_page(browser: Browser, place: Path) -> None:
             context.close()
         answer_rest(workspace)
         page = browser.new_page(viewport={"width": 1280, "height": 800})
-        for name, path in (("end", ""), ("review", "review")):
+        for name, path in (("end", ""), ("review", "review"), ("browse", "browse")):
             page.goto(url + path)
             page.wait_for_load_state("networkidle")
             page.screenshot(path=PICTURES / f"page-{name}.png")

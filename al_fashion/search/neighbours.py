@@ -70,7 +70,7 @@ def _index(folder: Path, features: NDArray[np.float32]) -> Any:
 
     path = folder / INDEX_NAME
     with _BUILDING:
-        index = _read(path, faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
+        index = _read(path, faiss.IO_FLAG_MMAP_IFC)
         fits = index is not None and index.d == features.shape[1]
         if fits and index.ntotal == len(features):
             return index

@@ -317,6 +317,8 @@ class GalleryLabel(Base):
             "answered",
             "predicted",
         ),
+        # Whether a photo has a second label is then one look.
+        {"sqlite_with_rowid": False},
     )
     image_id: Mapped[str] = mapped_column(ForeignKey("image.id"), primary_key=True)
     label_id: Mapped[int] = mapped_column(ForeignKey("label.id"), primary_key=True)

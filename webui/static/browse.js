@@ -78,7 +78,9 @@ const box = (place) => tiles.querySelector(`input[data-place="${place}"]`);
 async function more() {
   if (loading) return;
   loading = true;
-  const asked = new URLSearchParams([...new FormData($("filters"))].filter(([, value]) => value));
+  // What the first page was asked for, not what has been typed since.
+  const asked = new URLSearchParams([...new URLSearchParams(location.search)].filter(([, value]) => value));
+  asked.delete("queued");
   asked.set("after", after);
   asked.set("limit", LIMIT);
   try {

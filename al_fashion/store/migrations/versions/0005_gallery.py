@@ -57,6 +57,7 @@ def _gallery() -> None:
         sa.ForeignKeyConstraint(["image_id"], ["image.id"]),
         sa.ForeignKeyConstraint(["label_id"], ["label.id"]),
         sa.PrimaryKeyConstraint("image_id", "label_id"),
+        sqlite_with_rowid=False,
     )
     op.create_index(
         "gallery_label_order",
