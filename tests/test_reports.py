@@ -1,22 +1,29 @@
 """The report: what it says, in which order, and what it must not show."""
 
+import base64
 import csv
+import io
 import json
 import re
+import shutil
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from page import chromium
+from PIL import Image as Pillow
 from sqlalchemy import select, update
 from workspaces import LABELS, Known, make_workspace, use_features
 
 from al_fashion.cli import cli
+from al_fashion.data.importing import import_photos
 from al_fashion.loop.audit import AuditOptions, start_audit
 from al_fashion.loop.rounds import RoundOptions, run_round
 from al_fashion.reports.content import report_content
 from al_fashion.reports.html import plots_folder, write_report
+from al_fashion.reports.pictures import pictures
 from al_fashion.reports.plots import learning_curves, matrix_plot
 from al_fashion.reports.pool_map import two_components
 from al_fashion.reports.trained import newest_trained
@@ -26,7 +33,7 @@ from al_fashion.store.queue import enqueue, next_photos
 from al_fashion.store.review import decide
 from al_fashion.store.schema import Answer, AuditPhoto, Image, Query
 from al_fashion.store.shown import showable
-from al_fashion.workspace import Workspace
+from al_fashion.workspace import Workspace, create_workspace
 
 SECTIONS = [
     "Progress to the proof",
@@ -43,21 +50,29 @@ SECTIONS = [
 ]
 
 
-@pytest.fixture
-def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Known:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Known:
     """Three rounds, answered by two people who differ now and then; the last one is open."""
-    found = make_workspace(tmp_path / "w", 400, separation=3.0)
-    use_features(monkeypatch, found)
-    config = found.workspace.config.with_values(overlap=2)
-    config.save(found.workspace.folder)
-    found = Known(Workspace.open(found.workspace.folder), found.truth, found.table)
-    for number in range(3):
-        run_round(found.workspace, RoundOptions(strategy="margin", batch=30, evaluated=0))
-        if number < 2:
-            answer(found, "Ann Example", wrong_every=10)
-            answer(found, "Bob Example", wrong_every=1000)
+    folder = tmp_path_factory.mktemp("reports") / "w"
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        found = make_workspace(folder, 400, separation=3.0)
+        use_features(monkeypatch, found)
+        found.workspace.config.with_values(overlap=2).save(folder)
+        found = Known(Workspace.open(folder), found.truth, found.table)
+        for number in range(3):
+            run_round(found.workspace, RoundOptions(strategy="margin", batch=30, evaluated=0))
+            if number < 2:
+                answer(found, "Ann Example", wrong_every=10)
+                answer(found, "Bob Example", wrong_every=1000)
     space_answers_out(found)
     return found
+
+
+@pytest.fixture
+def known(made: Known, tmp_path: Path) -> Known:
+    made.workspace.engine.dispose()
+    shutil.copytree(made.workspace.folder, tmp_path / "w")
+    return Known(Workspace.open(tmp_path / "w"), made.truth, made.table)
 
 
 def answer(known: Known, who: str, wrong_every: int) -> None:
@@ -188,7 +203,7 @@ def told(known: Known) -> set[str]:
 
 
 def test_an_audit_is_never_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    known = make_workspace(tmp_path / "w", 1200, separation=3.0)
+    known = make_workspace(tmp_path / "w", 1060, separation=3.0)
     use_features(monkeypatch, known)
     run_round(known.workspace, RoundOptions(strategy="margin", batch=30, evaluated=0))
     answer(known, "Ann", wrong_every=5)
@@ -198,7 +213,7 @@ def test_an_audit_is_never_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     answer(known, "Ann", wrong_every=5)
     with reading(known.workspace.engine) as session:
         audited = set(session.scalars(select(AuditPhoto.image_id)))
-        assert len(audited) == 120
+        assert len(audited) == 106
     assert told(known) and not told(known) & audited
 
 
@@ -272,3 +287,39 @@ def test_the_map_is_the_principal_components() -> None:
     points = two_components(features, rng)
     assert abs(np.corrcoef(points[:, 0], features[:, 4])[0, 1]) > 0.98
     assert abs(np.corrcoef(points[:, 1], features[:, 11])[0, 1]) > 0.95
+
+
+def test_pictures_are_small_and_carry_nothing_else(tmp_path: Path) -> None:
+    workspace = create_workspace(tmp_path / "w", LABELS, exclusive=True, seed=0)
+    (tmp_path / "in").mkdir()
+    noise = np.random.default_rng(0).integers(0, 255, (900, 1200, 3), dtype=np.uint8)
+    exif = Pillow.Exif()
+    exif[0x010E] = "taken at home"
+    Pillow.fromarray(noise).save(tmp_path / "in" / "one.jpg", exif=exif)
+    import_photos(workspace, str(tmp_path / "in"))
+    with reading(workspace.engine) as session:
+        image_id = session.scalars(select(Image.id)).one()
+        found = pictures(session, [image_id, "0" * 64])
+    assert set(found) == {image_id}
+    content = base64.b64decode(found[image_id].partition("base64,")[2])
+    assert Pillow.open(io.BytesIO(content)).size == (192, 144)
+    assert len(content) < 40_000 and b"taken at home" not in content
+
+
+def test_it_opens_offline_fits_a_phone_and_prints(known: Known, tmp_path: Path) -> None:
+    written(known, tmp_path)
+    with chromium() as browser:
+        context = browser.new_context(viewport={"width": 390, "height": 800}, offline=True)
+        page = context.new_page()
+        asked: list[str] = []
+        said: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: said.append(message.text))
+        page.goto((tmp_path / "report.html").as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        assert page.locator("svg").count() == 4
+        assert [url for url in asked if not url.startswith("data:")] == [page.url] and said == []
+        page.emulate_media(media="print")
+        assert not page.locator("nav").is_visible()
+        printed = page.pdf(prefer_css_page_size=True)
+    assert 2 <= printed.count(b"/Type /Page\n") <= 15
