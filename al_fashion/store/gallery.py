@@ -53,9 +53,9 @@ def gallery_page(
     """
     table, conditions = _matching(session, wanted)
     place = tuple_(table.uncertainty, table.image_id)
-    if wanted.order == "certain":
-        conditions = [*conditions, table.uncertainty > HIDDEN]
-    if after is not None:
+    if after is None and wanted.order == "certain":
+        conditions.append(table.uncertainty > HIDDEN)
+    elif after is not None:
         conditions.append(place < after if wanted.order == "uncertain" else place > after)
     columns = (table.uncertainty, table.image_id)
     order = [c.desc() if wanted.order == "uncertain" else c.asc() for c in columns]

@@ -119,7 +119,8 @@ def _stale(session: Session, before: _Marks, now: _Marks) -> list[str]:
     """The photos of the pool whose rows may be out of date."""
     in_pool = select(Image.id).where(Image.split == "pool")
     if before[2] != now[2]:
-        return list(session.scalars(in_pool))
+        # In the order of the tables' keys, so that writing walks along them.
+        return list(session.scalars(in_pool.order_by(Image.id)))
     found: set[str] = set()
     if before != now:
         recent = [
