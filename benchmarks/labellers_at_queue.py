@@ -3,8 +3,10 @@
 `python benchmarks/queue.py [--database URL] [--queries N] [--labellers L] [--seconds S]` prints one
 JSON object: 95th percentiles of claiming and submitting in milliseconds, at the server and as the
 client sees them, and what must be 0: answers doubled, lost, over a query's overlap, labellers
-starved. `--database` names an empty PostgreSQL database; else SQLite. There is no peer in the run:
-Label Studio, the nearest, serves one labeller a task and has no overlap in its free edition.
+starved. With `--answers A` nobody thinks and all go on until A answers are saved: for the server's
+memory, in megabytes after each tenth of them. `--database` names an empty PostgreSQL database; else
+SQLite. There is no peer in the run: Label Studio, the nearest, serves one labeller a task and has
+no overlap in its free edition.
 """
 
 import argparse
@@ -45,11 +47,15 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--overlap", type=int, default=1)
     parser.add_argument("--think", type=float, default=1.0, help="mean seconds between answers")
+    parser.add_argument("--answers", type=int, default=0, help="as many, without thinking")
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve:
         serve(given.serve)
         return
+    if given.answers:
+        given.think, given.seconds = 0.0, float("inf")
+        given.queries = max(given.queries, given.answers + 10 * given.labellers)
     with tempfile.TemporaryDirectory() as folder:
         workspace = make_queue(Path(folder) / "w", given)
         print(json.dumps(run(workspace, given)))
@@ -127,7 +133,7 @@ class Labeller(threading.Thread):
             photos = self.timed(self.claims, "/api/claim", {}).get("photos", [])
             if not photos:
                 self.empty += 1
-            time.sleep(rng.expovariate(1 / self.think))
+            time.sleep(rng.expovariate(1 / self.think) if self.think else 0)
             if photos:
                 self.answer(photos[0]["token"], rng)
 
@@ -173,16 +179,13 @@ def run(workspace: Workspace, given: argparse.Namespace) -> dict[str, Any]:
     )
     assert server.stdin and server.stdout
     port = json.loads(server.stdout.readline())["port"]
-    ends = time.monotonic() + given.seconds
+    began = time.monotonic()
+    ends = began + given.seconds
     people = [Labeller(number, port, ends, given.think) for number in range(given.labellers)]
     for person in people:
         person.start()
         time.sleep(min(1.0, given.seconds / 10) / len(people))
-    time.sleep(min(5, given.seconds / 4))
-    before = ask_memory(server)
-    for person in people:
-        person.join(given.seconds + 120)
-    after = ask_memory(server)
+    memory = watch(server, people, given)
     server.stdin.close()
     took = json.loads(server.stdout.readline())
     server.wait(10)
@@ -191,7 +194,7 @@ def run(workspace: Workspace, given: argparse.Namespace) -> dict[str, Any]:
         "database": workspace.engine.dialect.name,
         "queries": given.queries,
         "labellers": given.labellers,
-        "seconds": given.seconds,
+        "seconds": round(time.monotonic() - began, 1),
         "claim_p95_ms": percentile(took["/api/claim"]),
         "submit_p95_ms": percentile(took["/api/answers"]),
         "client_claim_p95_ms": percentile([t for p in people for t in p.claims]),
@@ -199,15 +202,35 @@ def run(workspace: Workspace, given: argparse.Namespace) -> dict[str, Any]:
         **invariants(workspace, given, [c for person in people for c in person.confirmed]),
         "starved": sum(not person.confirmed or person.empty > 0 for person in people),
         "errors": dict(errors),
-        "server_megabytes": [round(before / 1024, 1), round(after / 1024, 1)],
+        "server_megabytes": memory,
     }
 
 
-def ask_memory(server: "subprocess.Popen[str]") -> int:
+def watch(
+    server: "subprocess.Popen[str]", people: list[Labeller], given: argparse.Namespace
+) -> list[float]:
+    """The server's memory in megabytes, soon after the beginning and at the end; or by tenths."""
+    found = []
+    if given.answers:
+        for tenth in range(1, 11):
+            while sum(len(person.confirmed) for person in people) < given.answers * tenth / 10:
+                time.sleep(0.1)
+            found.append(ask_memory(server))
+        for person in people:
+            person.ends = 0.0
+    else:
+        time.sleep(min(5, given.seconds / 4))
+        found.append(ask_memory(server))
+    for person in people:
+        person.join(None if given.answers else given.seconds + 120)
+    return [*found, ask_memory(server)]
+
+
+def ask_memory(server: "subprocess.Popen[str]") -> float:
     assert server.stdin and server.stdout
     server.stdin.write("memory\n")
     server.stdin.flush()
-    return int(json.loads(server.stdout.readline())["kilobytes"])
+    return round(json.loads(server.stdout.readline())["kilobytes"] / 1024, 1)
 
 
 def percentile(seconds: list[float]) -> float:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from flask.testing import FlaskClient
 from page import queued_workspace, stored
 from sqlalchemy import func, select
@@ -19,7 +20,7 @@ from al_fashion.store.database import now_ms, reading, writing
 from al_fashion.store.schema import Answer, File, Image, Labeller, Lease, LoginFailure, Query
 from al_fashion.workspace import Workspace
 from webui import create_app
-from webui.command import ServeError, _require_owner, bind
+from webui.command import ServeError, _require_owner, bind, serve
 
 PASSWORD = "correct horse battery"
 
@@ -90,6 +91,9 @@ def test_an_invitation_is_good_once_and_for_a_week(
     assert client.get(path).status_code == 400
     with pytest.raises(AccountError, match="used or has run out"):
         accept_invitation(workspace.engine, secret, PASSWORD)
+    monkeypatch.setattr(accounts, "_hasher", None)  # nobody unknown makes the server hash
+    with pytest.raises(AccountError, match="used or has run out"):
+        accept_invitation(workspace.engine, "made up", PASSWORD)
     late = secret_of(workspace, "eve")
     monkeypatch.setattr(accounts, "now_ms", lambda: now_ms() + accounts.INVITED_MS + 1)
     assert client.get(f"/invitation/{late}").status_code == 400
@@ -166,6 +170,9 @@ def test_a_labeller_is_no_owner(workspace: Workspace) -> None:
     }
     for path in ("/review", "/labels", "/remove"):
         assert client.post(path, data={**data, "client_id": "c"}).status_code == 403
+    verdict = {"image_id": photo, "kind": "none", "client_id": "c"}
+    headers = {"X-CSRFToken": page}
+    assert client.post("/api/review", json=verdict, headers=headers).status_code == 403
     assert "/review" not in client.get("/").text
     assert stored(workspace) == []
     assert signed_in(workspace, "olga", "owner").get("/review").status_code == 200
@@ -222,6 +229,12 @@ def test_no_open_address_without_an_owner(workspace: Workspace) -> None:
     _require_owner(workspace)
     with pytest.raises(ServeError, match="address of this machine"):
         bind("192.0.2.1", 0)
+
+
+@pytest.mark.parametrize("more", [["--host", "0.0.0.0"], ["--allow-host", "labels.example.org"]])
+def test_whatever_others_can_reach_needs_accounts(workspace: Workspace, more: list[str]) -> None:
+    done = CliRunner().invoke(serve, ["--port", "0", *more], obj=workspace.folder)
+    assert isinstance(done.exception, ServeError) and "Nobody could sign in" in str(done.exception)
 
 
 def test_only_known_hosts_are_served(workspace: Workspace) -> None:

@@ -41,11 +41,14 @@ def serve(
     accounts: bool,
     hosts: tuple[str, ...],
 ) -> None:
-    """Open the labelling page; on any address but this machine's own, people must sign in."""
+    """Open the labelling page; where others can reach it, people must sign in.
+
+    That is on any address but this machine's own, and under any name given with --allow-host.
+    """
     from waitress import create_server
 
     workspace = Workspace.open(folder)
-    accounts = accounts or host not in LOOPBACK_ADDRESSES
+    accounts = accounts or bool(hosts) or host not in LOOPBACK_ADDRESSES
     if accounts:
         _require_owner(workspace)
     app = create_app(

@@ -86,7 +86,8 @@ def rename() -> ResponseReturnValue:
 @labelling.post("/language")
 def language() -> ResponseReturnValue:
     """Show the page in another language."""
-    cookie["language"] = request.form.get("language", "")
+    if request.form.get("language") in LANGUAGES:
+        cookie["language"] = request.form["language"]
     return redirect("/", 303)
 
 

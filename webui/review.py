@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from al_fashion.data.removal import remove_photo
 from al_fashion.errors import AnswerError
 from al_fashion.store.database import reading, writing
-from al_fashion.store.photos import labels, rules
-from al_fashion.store.review import accept_label, decide, disagreements, proposals
+from al_fashion.store.photos import find_image, labels, rules
+from al_fashion.store.review import accept_label, decide, disagreements, proposals, reported
 from webui import given
 from webui.people import owner
 from webui.settings import settings
@@ -67,11 +67,16 @@ def accept() -> ResponseReturnValue:
 
 @review.post("/remove")
 def remove() -> ResponseReturnValue:
-    """Remove a photo for good, because someone asks for it."""
+    """Remove a photo for good, because someone asks for it; it is named by its id or its file."""
     owner()
     if request.form.get("sure") != "yes":
         raise AnswerError("Tick the box beside the button: a removed photo cannot come back.")
-    remove_photo(settings().workspace, given.image_id({"image_id": request.form.get("image_id")}))
+    if name := request.form.get("name"):
+        with reading(settings().workspace.engine) as session:
+            image_id = find_image(session, name)
+    else:
+        image_id = given.image_id({"image_id": request.form.get("image_id")})
+    remove_photo(settings().workspace, image_id)
     return redirect("/review", 303)
 
 
@@ -87,6 +92,7 @@ def _to_review(session: Session) -> dict[str, Any]:
 
     return {
         "disagreements": disagreements(session),
+        "reported": reported(session),
         "proposals": proposals(session),
         "agreement": agreement(session),
         "labellers": labellers_on_checks(session),

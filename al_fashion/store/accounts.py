@@ -75,7 +75,10 @@ def accept_invitation(engine: Engine, secret: str, password: str) -> Labeller:
             shortest=SHORTEST_PASSWORD,
             longest=LONGEST_PASSWORD,
         )
-    hashed = _hasher.hash(password)  # slow on purpose, so not while the database is locked
+    with reading(engine) as session:
+        if invited(session, secret) is None:
+            raise AccountError("This invitation was used or has run out. Ask for a new one.")
+    hashed = _hasher.hash(password)  # slow on purpose, so not for anybody, nor while others wait
     with writing(engine) as session:
         who = invited(session, secret)
         if who is None:

@@ -111,9 +111,13 @@ def find_image(session: Session, name: str) -> str:
             return str(found.pop())
         if found:
             raise AnswerError(
-                f"{len(found)} photos are called {name!r}. Name the photo by its path or its id."
+                "{count} photos are called {name!r}. Name the photo by its path or its id.",
+                count=len(found),
+                name=name,
             )
-    raise AnswerError(f"No photo is called {name!r}. Use a file name or an id from `export`.")
+    raise AnswerError(
+        "No photo is called {name!r}. Use a file name or an id from `export`.", name=name
+    )
 
 
 def count_photos(session: Session) -> dict[str, int]:

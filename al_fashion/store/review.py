@@ -52,6 +52,27 @@ def disagreements(session: Session, limit: int = 50) -> list[dict[str, Any]]:
     return [{"image_id": image_id, "answers": rows} for image_id, rows in debated[:limit]]
 
 
+def reported(session: Session, limit: int = 50) -> list[dict[str, Any]]:
+    """{"image_id", "reason", "people"} of photos that people skipped as broken or sensitive and
+    that no owner has decided, most reported first."""
+    newest = select(func.max(Answer.id)).group_by(Answer.image_id, Answer.labeller_id)
+    decided = select(Answer.image_id).where(Answer.verdict)
+    people = func.count().label("people")
+    rows = session.execute(
+        select(Answer.image_id, Answer.reason, people)
+        .where(
+            Answer.id.in_(newest),
+            Answer.kind == "skip",
+            Answer.reason.in_(("broken", "sensitive")),
+            Answer.image_id.not_in(decided),
+        )
+        .group_by(Answer.image_id, Answer.reason)
+        .order_by(people.desc(), Answer.image_id)
+        .limit(limit)
+    )
+    return [{"image_id": row[0], "reason": row[1], "people": row[2]} for row in rows]
+
+
 def decide(
     session: Session,
     *,
