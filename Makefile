@@ -40,8 +40,8 @@ benchmark-quick: setup
 
 benchmark: setup
 	$(COMPARE) $(EXPERIMENTS)/headline.toml $(DATA) -o $(RESULTS)/grid
-	$(COMPARE) $(EXPERIMENTS)/headline.toml $(DATA) -o $(RESULTS)/grid \
-	  --strategies '*,modal:*,skactiveml:*'
 	for batch in 10 50 200; do \
 	  $(COMPARE) $(EXPERIMENTS)/headline.toml $(DATA) -o $(RESULTS)/batch-$$batch \
-	    --strategies auto,usdm,margin,random --batch $$batch --initial 20 --budget 2000; done
+	    --strategies auto,usdm,margin,random --batch $$batch --initial 20 --budget 2000 || exit 1; done
+	$(COMPARE) $(EXPERIMENTS)/headline.toml $(DATA) -o $(RESULTS)/grid \
+	  --strategies '*,modal:*,skactiveml:*'

@@ -15,7 +15,7 @@ import numpy as np
 
 from strategies.base import Pool, Selection, StrategyError, UnknownStrategy, check
 from strategies.diversity import diverse_seed
-from strategies.registry import Entry, entry
+from strategies.registry import Entry, entry, suggestion
 
 
 class QueryStrategy:
@@ -186,7 +186,7 @@ def adapted(name: str) -> Entry:
     """
     if name not in _PEERS:
         raise UnknownStrategy(
-            f"modAL has no strategy {name!r} here. Use one of: {', '.join(peer_names())}."
+            f"modAL has no strategy {name!r} here. {suggestion(f'modal:{name}', peer_names())}"
         )
     peer = _PEERS[name]
     try:

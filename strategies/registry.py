@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -87,12 +87,14 @@ def entry(name: str) -> Entry:
         adapted: Entry = importlib.import_module(ADAPTERS[library]).adapted(its_name)
         return adapted
     if name not in _ENTRIES:
-        near = difflib.get_close_matches(name, names(), n=1)
-        raise UnknownStrategy(
-            f"No strategy is named {name!r}.{f' Did you mean {near[0]}?' if near else ''} "
-            f"Use one of: {', '.join(names())}."
-        )
+        raise UnknownStrategy(f"No strategy is named {name!r}. {suggestion(name, names())}")
     return _ENTRIES[name]
+
+
+def suggestion(name: str, known: Sequence[str]) -> str:
+    """What to use instead of a name that is not among the known ones."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"{f'Did you mean {near[0]}? ' if near else ''}Use one of: {', '.join(known)}."
 
 
 def get(name: str) -> Strategy:

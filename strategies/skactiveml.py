@@ -16,7 +16,7 @@ import numpy as np
 
 from strategies.base import Pool, Selection, StrategyError, UnknownStrategy, check
 from strategies.diversity import diverse_seed
-from strategies.registry import Entry
+from strategies.registry import Entry, suggestion
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ def adapted(name: str) -> Entry:
     """
     if name not in _PEERS:
         raise UnknownStrategy(
-            f"scikit-activeml has no strategy {name!r} here. Use one of: {', '.join(peer_names())}."
+            f"scikit-activeml has no strategy {name!r} here. "
+            f"{suggestion(f'skactiveml:{name}', peer_names())}"
         )
     try:
         module = importlib.import_module("skactiveml.pool")

@@ -213,7 +213,7 @@ def test_what_fails_fails_alone(manifest: Path, tmp_path: Path, run: Run) -> Non
     ("arguments", "expected"),
     [
         (("--strategies", "margn"), "Did you mean margin?"),
-        (("--strategies", "modal:margin_samplin"), "modal:margin_sampling"),
+        (("--strategies", "modal:margin_samplin"), "Did you mean modal:margin_sampling?"),
         (("--strategies", "relabel"), "does not select batches of 10 new photos"),
         (("--strategies", "binmin", "--seed-set", "rendom"), "Did you mean random?"),
         (("--strategies", "{folder}/none.py:x"), "Name a Python file"),

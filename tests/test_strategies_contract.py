@@ -304,7 +304,9 @@ def test_every_strategy_has_a_line():
     "function", [strategies.get, strategies.describe, strategies.needs_members]
 )
 def test_an_unknown_strategy_names_the_known_ones(function):
-    with pytest.raises(UnknownStrategy, match=r"'marign'\. Use one of: .*kcenter, .*usdm"):
+    with pytest.raises(
+        UnknownStrategy, match=r"'marign'\. Did you mean margin\? .*kcenter, .*usdm"
+    ):
         function("marign")
 
 

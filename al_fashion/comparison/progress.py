@@ -31,6 +31,9 @@ class Progress:
         self.jobs, self.number = jobs, number
         self.outcomes = {job: outcomes[job] for job in jobs if job in finished}
         self.running: set[Job] = set()
+        self.cells: dict[tuple[str, str], list[Job]] = defaultdict(list)
+        for job in jobs:
+            self.cells[job.data, job.strategy].append(job)
         self.began = time.monotonic()
         self.console = Console(stderr=True, quiet=not shown)
         self.live = Live(console=self.console, auto_refresh=False, transient=True)
@@ -98,7 +101,7 @@ class Progress:
         return table
 
     def _cell(self, data: str, strategy: str) -> str:
-        jobs = [job for job in self.jobs if (job.data, job.strategy) == (data, strategy)]
+        jobs = self.cells.get((data, strategy), [])
         ended = [self.outcomes[job] for job in jobs if job in self.outcomes]
         curves: list[list[dict[str, Any]]] = [each.curve for each in ended if each.curve]
         failed = len(ended) - len(curves)
