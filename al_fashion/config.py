@@ -45,7 +45,11 @@ class Config:
 
     def save(self, folder: Path) -> None:
         """Write the file whole or not at all."""
-        write_text(folder / FILE_NAME, tomli_w.dumps(asdict(self)))
+        write_text(folder / FILE_NAME, self.text())
+
+    def text(self) -> str:
+        """The file's content."""
+        return tomli_w.dumps(asdict(self))
 
     def with_values(self, **values: Any) -> "Config":
         """The same configuration with some values changed."""

@@ -373,6 +373,40 @@ def test_zoom_and_pan_by_keys_and_wheel(page: Page, tmp_path: Path) -> None:
         becomes_true(page, "photo.style.transform !== ''")
         page.keyboard.press("n")
         becomes_true(page, "photo.style.transform === ''")
+        page.dblclick("[data-zoom=in]")
+        assert scale() == pytest.approx(1.96)
+
+
+def test_two_fingers_zoom_and_one_pans(browser: Browser, tmp_path: Path) -> None:
+    workspace = queued_workspace(tmp_path, LABELS)
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
+    )
+    page = context.new_page()
+
+    def touch(kind: str, *points: tuple[int, int]) -> None:
+        fingers = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
+        hand.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
+
+    with serving(workspace) as url:
+        page.goto(url)
+        shown(page)
+        hand = context.new_cdp_session(page)
+        touch("touchStart", (150, 200))
+        touch("touchStart", (150, 200), (200, 200))
+        for apart in (70, 90, 110):
+            touch("touchMove", (150, 200), (150 + apart, 200))
+        touch("touchEnd")
+        becomes_true(page, "new DOMMatrix(getComputedStyle(photo).transform).a > 1.8")
+        page.wait_for_timeout(100)
+        before = page.evaluate("new DOMMatrix(getComputedStyle(photo).transform).e")
+        touch("touchStart", (150, 200))
+        touch("touchMove", (180, 200))
+        touch("touchEnd")
+        becomes_true(page, f"new DOMMatrix(getComputedStyle(photo).transform).e > {before} + 10")
+        page.keyboard.press("Escape")
+        becomes_true(page, "photo.style.transform === ''")
+    context.close()
 
 
 def test_a_minute_without_a_network(page: Page, tmp_path: Path) -> None:

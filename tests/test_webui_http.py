@@ -18,7 +18,7 @@ from workspaces import queue_of
 import al_fashion
 import webui
 from al_fashion.store.database import reading
-from al_fashion.store.schema import Image
+from al_fashion.store.schema import Image, Lease
 from al_fashion.workspace import Workspace
 from webui import create_app
 from webui.language import LANGUAGES
@@ -98,7 +98,40 @@ def test_a_labeller_sees_no_query_score_or_guess(client: FlaskClient) -> None:
     assert set(saved) == {"answer_id", "token", "image_id", "kind", "labels"}
     assert send(client, "/api/explain", {"token": photos[1]["token"]}).status_code == 403
     told = send(client, "/api/explain", {"token": photos[0]["token"]})
-    assert told.json == {"strategy": "random", "score": None, "guess": []}
+    assert told.json == {"strategy": "random", "round": 1, "score": None, "guess": []}
+
+
+def test_a_check_looks_like_any_other_photo(tmp_path: Path) -> None:
+    workspace = queued_workspace(tmp_path, ("dress", "shirt"), photos=20)
+    client = create_app(workspace, "olga").test_client()
+    for number in range(4):
+        done = post(client, client_id=f"o{number}").json["saved"]
+        verdict = {"image_id": done["image_id"], "kind": "none", "client_id": f"v{number}"}
+        assert send(client, "/api/review", verdict).status_code == 200
+    workspace.config = workspace.config.with_values(check_share=0.5)
+    client.post("/labeller", data={"name": "ann", "csrf_token": token(client)})
+    shapes: dict[bool, set[str]] = {True: set(), False: set()}
+    for number in range(30):
+        page = client.get("/")
+        if not held(client):
+            continue
+        photo = held(client)[0]
+        with reading(workspace.engine) as session:
+            is_check = session.get_one(Lease, photo["token"]).query_id is None
+        early = send(client, "/api/explain", {"token": photo["token"]})
+        answered = post(client, client_id=f"a{number}", labels=["shirt"])
+        picture = client.get(f"/photos/{photo['image_id']}?side=640")
+        told = send(client, "/api/explain", {"token": photo["token"]})
+        seen = [
+            re.sub(r'[0-9a-f]{32,64}|"[\w.-]{60,}"|>\d+ / \d+<|value="\d+"|: \d+"', "", page.text),
+            sorted(photo),
+            (early.status_code, early.json),
+            sorted(answered.json["saved"]),
+            (told.status_code, sorted(told.json), told.json["strategy"], told.json["round"]),
+            *(sorted(each.headers.keys()) for each in (page, answered, picture, told)),
+        ]
+        shapes[is_check].add(repr(seen))
+    assert len(shapes[True]) == 1 and shapes[True] == shapes[False]
 
 
 @pytest.mark.parametrize("name", ["", "import", "Oracle", "x" * 81, "a\nb", "\u202eevil", "\u200b"])

@@ -27,6 +27,8 @@ COMMANDS = {
     "report": ("al_fashion.cli.rounds:report", "Write the report as one HTML file."),
     "answers": ("al_fashion.cli.answers:answers", "Take in answers from elsewhere."),
     "export": ("al_fashion.cli.answers:export", "Write the labels out."),
+    "backup": ("al_fashion.cli.backup:backup", "Write answers and settings into one file."),
+    "restore": ("al_fashion.cli.backup:restore", "Make a workspace from a backup, or verify it."),
     "predict": ("al_fashion.cli.answers:predict", "Label photos with the newest model."),
     "models": ("al_fashion.cli.models:models", "List, train and compare the study's models."),
     "strategies": ("al_fashion.cli.rounds:list_strategies", "List the sampling strategies."),

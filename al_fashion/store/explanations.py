@@ -42,12 +42,13 @@ def _reasons(session: Session, lease: Lease) -> dict[str, Any]:
         .limit(1)
     ).one_or_none()
     if found is None or found[0].purpose != "train":
-        return {"strategy": "random", "score": None, "guess": []}
+        return {"strategy": "random", "round": None, "score": None, "guess": []}
     query, strategy = found
     names = {label.id: label.name for label in labels(session)}
     guess = (query.guess or {}).get("top", [])
     return {
         "strategy": strategy,
+        "round": query.round_id,
         "score": query.score,
         "guess": [
             {"label": names[label], "probability": probability} for label, probability in guess

@@ -226,7 +226,7 @@ async function explain() {
   if (current !== asked) return;
   if (!ok) { $("reasons").textContent = found.error; return; }
   const guess = found.guess.map((row) => `${row.label} ${Math.round(100 * row.probability)} %`).join(", ");
-  const parts = [text("why text", found), guess ? text("why guess", { guess }) : text("why nothing")];
+  const parts = [text(found.round ? "why round" : "why text", found), guess ? text("why guess", { guess }) : text("why nothing")];
   if (found.score !== null) parts.splice(1, 0, text("why score", { score: found.score.toPrecision(3) }));
   $("reasons").textContent = parts.join(" ");
 }
@@ -395,7 +395,11 @@ frame.querySelector(".zoom").hidden = false;
 for (const button of frame.querySelectorAll("[data-zoom]")) button.addEventListener("click", () => { button.blur(); zooms[button.dataset.zoom](); });
 for (const type of ["pointerdown", "pointermove", "pointerup", "pointercancel"]) frame.addEventListener(type, onPointer);
 frame.addEventListener("wheel", (event) => { event.preventDefault(); zoomBy(Math.exp(-event.deltaY / 400), event); }, { passive: false });
-frame.addEventListener("dblclick", (event) => (zoom.scale > 1 ? resetZoom() : zoomBy(2.5, event)));
+frame.addEventListener("dblclick", (event) => {
+  if (event.target.closest("button")) return; // two quick presses of + are no double click
+  if (zoom.scale > 1) resetZoom();
+  else zoomBy(2.5, event);
+});
 filter?.addEventListener("input", narrow);
 photo.addEventListener("error", () => { photo.hidden = true; $("missing").hidden = false; });
 addEventListener("online", send);
