@@ -35,7 +35,6 @@ from al_fashion.store.audit import claimed_audit
 from al_fashion.store.ceiling import labeller_measures
 from al_fashion.store.consensus import Consensus, consensus
 from al_fashion.store.database import reading, writing
-from al_fashion.store.gallery_rows import refresh_gallery
 from al_fashion.store.photos import count_photos, labels, rules
 from al_fashion.store.predictions import replace_predictions
 from al_fashion.store.queue import count_open, settle_skipped
@@ -122,7 +121,6 @@ def run_round(workspace: Workspace, options: RoundOptions) -> RoundResult:
         head = None if learner is None else head_of(learner, data)
         kept = {} if selection is None else state_by_ids(selection, plan.strategy, table)
         _record(workspace, result, evaluation, queued, head, plan, table, {"features": key, **kept})
-        refresh_gallery(workspace.engine)
         return result
 
 

@@ -1,6 +1,6 @@
 """The gallery's rows, made from answers, queries, predictions and suspects; and kept up to date.
 
-Labelling never waits for it: whoever looks at the gallery, or ends a round, brings it up to date.
+Neither labelling nor a round waits for it: whoever looks at the gallery brings it up to date.
 """
 
 from collections import Counter, defaultdict
