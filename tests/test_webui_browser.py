@@ -522,8 +522,10 @@ def test_an_owner_settles_everything_by_keys(page: Page, tmp_path: Path) -> None
         page.keyboard.press("3")
         page.keyboard.press("Enter")
         expect(item).to_have_count(2)
+        expect(item.first).to_be_focused()
         page.keyboard.press("n")
         expect(item).to_have_count(1)
+        expect(item.first).to_be_focused()
         page.keyboard.press("a")
         expect(item).to_have_count(0)
     verdicts = [row for row in stored(workspace) if row.verdict]
