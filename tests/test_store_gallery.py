@@ -29,7 +29,7 @@ from al_fashion.store.gallery import (
     send_to_queue,
 )
 from al_fashion.store.gallery_rows import Said, agreed, refresh_gallery
-from al_fashion.store.queue import next_photos
+from al_fashion.store.queue import enqueue, next_photos
 from al_fashion.store.schema import File, GalleryPhoto, Image, Prediction, Query
 from al_fashion.types import GivenAnswer
 from al_fashion.workspace import Workspace, create_workspace
@@ -230,6 +230,23 @@ def test_what_is_sent_waits_behind_the_others(trained: Known) -> None:
     expected = [(i, "train", 2) for i in new] + [(i, "recheck", 2) for i in answered]
     assert last == expected
     assert set(ids(everything(workspace, Filter(state="waiting")))) >= {*new, *answered}
+
+
+def test_a_photo_that_was_queued_meanwhile_is_not_queued_twice(trained: Known) -> None:
+    """A round chooses its photos, and computes; the owner sends one of them meanwhile."""
+    workspace = trained.workspace
+    chosen = ids(everything(workspace, Filter(state="unanswered")))[:3]
+    with writing(workspace.engine) as session:
+        assert send_to_queue(session, chosen[:1]) == (1, 0)
+    with writing(workspace.engine) as session:
+        enqueue(session, 1, [(image_id, "train", 0.5) for image_id in chosen])
+    with reading(workspace.engine) as session:
+        waiting = list(session.scalars(select(Query.image_id).where(Query.state == "open")))
+        # The gallery has not been brought up to date, and still tells nothing.
+        told = photos_of(session, chosen)
+    assert sorted(i for i in waiting if i in chosen) == sorted(chosen)
+    assert [photo["predicted"] for photo in told] == [None] * 3
+    assert all("waiting" in photo["states"] for photo in told)
 
 
 def test_suspects_are_kept_and_go_with_a_new_answer(trained: Known) -> None:

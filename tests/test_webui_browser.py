@@ -515,6 +515,14 @@ def test_an_owner_settles_everything_by_keys(page: Page, tmp_path: Path) -> None
         item = page.locator("[data-item]")
         expect(item).to_have_count(3)
         expect(item.first).to_be_focused()
+        # What is typed into a field is no key press.
+        field = page.locator("input[name=name]:not([type=hidden])").last
+        field.press_sequentially("canjk12.jpg")
+        expect(field).to_have_value("canjk12.jpg")
+        expect(item).to_have_count(3)
+        assert not any(row.verdict for row in stored(workspace))
+        page.reload()
+        expect(item.first).to_be_focused()
         page.keyboard.press("j")
         expect(item.nth(1)).to_have_attribute("aria-current", "true")
         page.keyboard.press("ArrowUp")

@@ -2,6 +2,7 @@
 
 import ast
 import io
+import json
 import re
 from pathlib import Path
 
@@ -452,6 +453,10 @@ def test_both_languages_have_the_same_words() -> None:
     assert english.keys() == german.keys()
     for key, words in english.items():
         assert re.findall(r"\{\w+\}", words) == re.findall(r"\{\w+\}", german[key]), key
+    for name in ("en", "de"):
+        text = (Path(webui.__file__).parent / "languages" / f"{name}.json").read_text()
+        pairs: list[tuple[str, str]] = json.loads(text, object_pairs_hook=list)
+        assert len(dict(pairs)) == len(pairs)
     client_side = (Path(webui.__file__).parent / "static" / "page.js").read_text()
     for key in re.findall(r'text\("([^"]+)"', client_side):
         assert key in english, key
@@ -463,6 +468,8 @@ REFUSING = (
         Path(al_fashion.__file__).parent / name
         for name in (
             "data/removal.py",
+            "search/neighbours.py",
+            "store/gallery.py",
             "store/accounts.py",
             "store/answers.py",
             "store/database.py",

@@ -153,7 +153,7 @@ def _similar(image_id: str) -> dict[str, Any]:
 
 def _send(ids: Any) -> tuple[int, int]:
     if not isinstance(ids, list) or not 0 < len(ids) <= MOST_SENT:
-        raise AnswerError(f"`image_ids` are 1 to {MOST_SENT} photos.")
+        raise AnswerError("`image_ids` are 1 to {most} photos.", most=MOST_SENT)
     wanted = [given.image_id({"image_id": image_id}) for image_id in ids]
     workspace = settings().workspace
     refresh_gallery(workspace.engine)
@@ -181,14 +181,14 @@ def _filter(session: Session, asked: dict[str, str]) -> tuple[Filter, list[str]]
 def _filter_names(asked: dict[str, str]) -> None:
     for name, known in (("state", (*STATES, QUARANTINED)), ("order", ORDERS)):
         if name in asked and asked[name] not in known:
-            raise AnswerError(f"`{name}` is one of {', '.join(known)}.")
+            raise AnswerError("`{name}` is one of {known}.", name=name, known=", ".join(known))
 
 
 def _limit(asked: str | None) -> int:
     if asked is None:
         return PAGE
     if not re.fullmatch(r"[0-9]{1,3}", asked) or not 0 < int(asked) <= MOST_A_PAGE:
-        raise AnswerError(f"`limit` is a whole number from 1 to {MOST_A_PAGE}.")
+        raise AnswerError("`limit` is a whole number from 1 to {most}.", most=MOST_A_PAGE)
     return int(asked)
 
 

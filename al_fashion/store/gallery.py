@@ -78,7 +78,8 @@ def photos_of(session: Session, ids: Sequence[str]) -> list[dict[str, Any]]:
     """The photos as the gallery shows them, in this order; those not of the pool are left out.
 
     `labels` were answered (None: not known), `predicted` and `probability` are the model's, None
-    where it has none or none may be told.
+    where it has none or none may be told. Of a photo that waits nothing is told, even if it was
+    queued a moment ago.
     """
     names = {label.id: label.name for label in labels(session)}
     rows = {
@@ -90,6 +91,7 @@ def photos_of(session: Session, ids: Sequence[str]) -> list[dict[str, Any]]:
             .where(GalleryPhoto.image_id.in_(part))
         )
     }
+    waiting = _waiting(session, ids)
     answered = _answered_labels(session, ids)
     guesses = predicted(session, ids)
     found = []
@@ -97,21 +99,33 @@ def photos_of(session: Session, ids: Sequence[str]) -> list[dict[str, Any]]:
         if image_id not in rows:
             continue
         photo, image = rows[image_id]
-        told = guesses.get(image_id) if photo.uncertainty > HIDDEN else None
+        state = WAITING | (photo.state & ASKED) if image_id in waiting else photo.state
+        hidden = image_id in waiting or photo.uncertainty <= HIDDEN
+        told = None if hidden else guesses.get(image_id)
         chosen = [names[label] for label in answered.get(image_id, [])]
         found.append(
             {
                 "image_id": image_id,
                 "width": image.width,
                 "height": image.height,
-                "labels": chosen if photo.state & ANSWERED else None,
+                "labels": chosen if state & ANSWERED else None,
                 "predicted": None if told is None else list(told.labels),
                 "probability": None if told is None else told.probability,
                 "uncertainty": None if told is None else photo.uncertainty,
-                "states": [name for name, bit in _BITS.items() if photo.state & bit],
+                "states": [name for name, bit in _BITS.items() if state & bit],
             }
         )
     return found
+
+
+def _waiting(session: Session, ids: Sequence[str]) -> set[str]:
+    return {
+        image_id
+        for part in in_chunks(ids)
+        for image_id in session.scalars(
+            select(Query.image_id).where(Query.image_id.in_(part), Query.state == "open")
+        )
+    }
 
 
 def quarantined_page(
@@ -142,7 +156,8 @@ def send_to_queue(session: Session, ids: Sequence[str], overlap: int = 1) -> tup
     }
     if len(state) < len(wanted):
         raise QueueError(
-            f"{len(wanted) - len(state)} of these photos are not in the pool. Reload the page."
+            "{count} of these photos are not in the pool. Reload the page.",
+            count=len(wanted) - len(state),
         )
     number = newest_round(session)
     if not number:

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, func, insert, literal, select, text, update
 from sqlalchemy.orm import Session, aliased
 
 from al_fashion.store.labellers import active_people
-from al_fashion.store.schema import Answer, Image, Labeller, Query, Slot
+from al_fashion.store.schema import Answer, Image, Labeller, Query, Round, Slot
 from al_fashion.types import Purpose, QueuedPhoto
 
 
@@ -21,8 +21,14 @@ def enqueue(
 ) -> None:
     """Queue (image id, purpose, score) in this order, behind what the round queued before.
 
-    Each photo gets room for `overlap` people; `guesses` are the model's, by image id.
+    Each photo gets room for `overlap` people; `guesses` are the model's, by image id. What waits
+    already is left out: it may have been queued from elsewhere since the photos were chosen.
     """
+    if session.get_bind().dialect.name == "postgresql":
+        # One at a time, or two would both find a photo not waiting. SQLite has one writer anyway.
+        session.execute(select(Round.id).order_by(Round.id).limit(1).with_for_update())
+    waiting = set(open_images(session))
+    photos = [photo for photo in photos if photo[0] not in waiting]
     last = session.scalar(select(func.max(Query.priority)).where(Query.round_id == round_id))
     first = 0 if last is None else last + 1
     rows = [

@@ -29,6 +29,7 @@ const KEYS = new Map([
 ]);
 
 document.addEventListener("keydown", (event) => {
+  if (event.target.matches("input:not([type=checkbox], [type=radio]), textarea, select")) return;
   if (!items.length || event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
   const digit = /^(?:Digit|Numpad)(\d)$/.exec(event.code);
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
