@@ -21,6 +21,14 @@ def test_one_half_stays_where_it_makes_more_photos_exactly_right() -> None:
     assert choose_thresholds(proba, np.column_stack([truth, 1 - truth])) == pytest.approx([0.5])
 
 
+def test_one_half_stays_too_where_no_photo_is_fully_answered() -> None:
+    label = np.array([0.9, 0.48, 0.47, 0.46, 0.45, 0.44])
+    truth = np.array([1.0, 0.0, 0.0, 0.0, 0.0, 1.0])
+    proba = np.column_stack([label, np.full(6, 0.1), np.full(6, 0.9)])
+    targets = np.column_stack([truth, np.full(6, np.nan), np.full(6, np.nan)])
+    assert choose_thresholds(proba, targets)[0] == pytest.approx(0.5)
+
+
 def test_a_label_never_seen_and_answers_that_lack_change_nothing() -> None:
     proba = np.full((4, 3), 0.3)
     targets = np.array([[0, np.nan, 1], [0, 1, 0], [0, 0, 1], [0, np.nan, np.nan]], dtype=float)

@@ -119,7 +119,7 @@ def run_round(workspace: Workspace, options: RoundOptions) -> RoundResult:
             sentences=[] if evaluation is None else sentences(asdict(evaluation)),
         )
         head = None if learner is None else head_of(learner, data)
-        kept = {} if selection is None else state_by_ids(selection, plan.strategy, table)
+        kept = state_by_ids(selection, plan.strategy, table, plan.previous)
         _record(workspace, result, evaluation, queued, head, plan, table, {"features": key, **kept})
         return result
 

@@ -11,8 +11,15 @@ from al_fashion.models.cache import FeatureTable
 from strategies import Selection
 
 
-def state_by_ids(selection: Selection, strategy: str, table: FeatureTable) -> dict[str, Any]:
-    """What a round keeps of a selection's `info["state"]`; nothing where it has none."""
+def state_by_ids(
+    selection: Selection | None, strategy: str, table: FeatureTable, previous: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What a round keeps of a selection's `info["state"]`; nothing where it has none.
+
+    A round that selected nothing passes on what the round before kept (`previous`).
+    """
+    if selection is None:
+        return {name: previous[name] for name in ("state", "state_of") if name in previous}
     state = selection.info.get("state")
     if state is None:
         return {}

@@ -86,13 +86,12 @@ def load_model(path: Path) -> SavedModel:
 def _described(path: Path, description: Any, tensors: dict[str, NDArray[Any]]) -> SavedModel:
     try:
         found, version = int(description.pop("format")), str(description.pop("version"))
-        digest = description.pop("digest", None)  # format 1 had none
         if found > FORMAT:
             raise ModelError(
                 f"The model {path} was saved by al-fashion {version} in format {found}, this one "
                 f"knows up to {FORMAT}. Install a newer al-fashion."
             )
-        if digest not in (None, _digest(tensors)):
+        if found > 1 and description.pop("digest") != _digest(tensors):  # format 1 had none
             raise _damaged(path)
         backbone = description.pop("backbone")
         settings = BackboneSettings(**{**backbone, "layers": tuple(backbone["layers"])})

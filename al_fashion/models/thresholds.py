@@ -25,16 +25,15 @@ def choose_thresholds(proba: Floats, targets: Floats) -> Floats:
     Half of a label's best F1 is the threshold that reaches it (Lipton, Elkan and Naryanaswamy,
     ECML 2014), so that rare labels are found at all; one half for all where more sets of labels
     are exactly right that way, since that is what accuracy counts. `targets` (n, C + 1) are soft,
-    NaN where a label was not answered.
+    NaN where a label was not answered; a set is right where its answered labels are.
     """
     half = np.full(proba.shape[1] - 1, ONE_HALF)
     columns = zip(proba[:, :-1].T, targets[:, :-1].T, strict=True)
     lower = np.array([_best_f1(values, truth) / 2 for values, truth in columns])
-    answered = ~np.isnan(targets[:, :-1]).any(axis=1)
-    truth = targets[answered, :-1] > ONE_HALF
+    unknown, truth = np.isnan(targets[:, :-1]), targets[:, :-1] > ONE_HALF
 
     def exactly_right(thresholds: Floats) -> int:
-        return int((decide(proba[answered], thresholds) == truth).all(axis=1).sum())
+        return int(((decide(proba, thresholds) == truth) | unknown).all(axis=1).sum())
 
     return lower if exactly_right(lower) >= exactly_right(half) else half
 

@@ -47,18 +47,17 @@ def human_measures(
 
 
 def ceiling_by_agreement(agreement: Interval | None) -> Interval | None:
-    """How often a labeller is right if all are equally good and err independently.
+    """How often a labeller is right at most, if all are equally good and err independently.
 
-    Two who are right with probability a, and alike where both are wrong, agree with probability
-    A = a² + (1 - a)², so that a = (1 + √(2 A - 1)) / 2; the interval's ends go the same way. None
-    where they agree in less than half of all cases, which contradicts that.
+    Two who are right with probability a agree with a probability A from a², where no two errors
+    are alike, to a² + (1 - a)², where all are. So a is at most √A, which is the value, and at least
+    (1 + √(2 A - 1)) / 2; the interval holds both. None where they agree in less than a quarter of
+    all cases, which means that they are wrong more often than right.
     """
-    if agreement is None or agreement.value < 0.5:
+    if agreement is None or agreement.value < 0.25:
         return None
-    value, low, high = (
-        (1 + float(np.sqrt(max(2 * share - 1, 0.0)))) / 2
-        for share in (agreement.value, agreement.low, agreement.high)
-    )
+    low = (1 + float(np.sqrt(max(2 * agreement.low - 1, 0.0)))) / 2
+    value, high = float(np.sqrt(agreement.value)), float(np.sqrt(agreement.high))
     return replace(agreement, value=value, low=low, high=high, method="agreement")
 
 

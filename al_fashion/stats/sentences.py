@@ -81,7 +81,7 @@ def people_sentences(measures: Mapping[str, Any]) -> list[str]:
     if "human_ceiling" in measures:
         ceiling = measures["human_ceiling"]
         start = (
-            "If they err independently, people give the right answer in"
+            "If they err independently, people give the right answer in at most about"
             if ceiling["method"] == "agreement"
             else "People give the checked answer in"
         )
