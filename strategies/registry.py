@@ -117,7 +117,17 @@ def takes_state(name: str) -> bool:
     return "state" in inspect.signature(entry(name).function).parameters
 
 
-def add(name: str, function: Strategy) -> None:
-    """Registers a function from elsewhere, with what `strategy` said of it where it was used."""
-    known = (found for found in _ENTRIES.values() if found.function is function)
-    _ENTRIES[name] = next(known, None) or Entry(function, "A strategy of your own.")
+def add(name: str, load: Callable[[], Strategy]) -> None:
+    """Registers the function that `load` gives, with what `strategy` said of it where it was used.
+
+    Nothing else that `strategy` registers meanwhile stays: whatever names a file of the user's
+    takes, ours mean what they meant.
+    """
+    before = dict(_ENTRIES)
+    try:
+        function = load()
+        known = [found for found in _ENTRIES.values() if found.function is function]
+    finally:
+        _ENTRIES.clear()
+        _ENTRIES.update(before)
+    _ENTRIES[name] = known[-1] if known else Entry(function, "A strategy of your own.")

@@ -10,6 +10,8 @@ from comparisons import CLASSES, experiment, made_up
 
 import strategies
 from al_fashion.comparison import memory
+from al_fashion.comparison.arms import find_arms
+from al_fashion.comparison.engines import Plan, attempt
 from al_fashion.comparison.labellers import parse_labellers, simulated_labellers
 from al_fashion.comparison.learners import own_learner
 from al_fashion.comparison.learning_curve import Job, begin, run_job, split
@@ -186,12 +188,89 @@ def test_a_strategy_cannot_change_what_the_next_one_sees() -> None:
     code = """
 def vandal(pool, k, *, rng):
     pool.features[:] = 0
+def shuffler(pool, k, *, rng):
+    rng.shuffle(pool.candidates)
 """
     photos = made_up()
     before = curve("margin", photos)
     with pytest.raises(ValueError, match="read-only"):
         curve("own.py:vandal", photos, code=code)
+    with pytest.raises(ValueError, match="read-only"):
+        curve("own.py:shuffler", photos, code=code, seed_set="own")
     assert curve("margin", photos) == before
+
+
+GLOBAL = """
+import random
+import numpy as np
+from strategies import Selection
+def careless(pool, k, *, rng):
+    chosen = np.random.permutation(pool.candidates).tolist()
+    random.shuffle(chosen)
+    return Selection(np.array(chosen[:k]), np.ones(k))
+"""
+
+
+def test_global_random_numbers_are_a_jobs_own() -> None:
+    photos = made_up()
+    before = curve("own.py:careless", photos, code=GLOBAL)
+    curve("random", photos)
+    np.random.random(7)
+    assert curve("own.py:careless", photos, code=GLOBAL) == before
+    assert curve("own.py:careless", photos, seed=1, code=GLOBAL) != before
+
+
+IMPOSTOR = """
+from strategies import Selection
+from strategies.registry import strategy
+@strategy("margin", "Not the margin you know.", multilabel_only=True)
+def margin(pool, k, *, rng):
+    raise RuntimeError("the wrong one")
+"""
+
+
+def test_an_own_strategy_takes_no_built_in_ones_place(tmp_path: Path) -> None:
+    path = tmp_path / "own.py"
+    path.write_text(IMPOSTOR)
+    own, margin, *_ = find_arms([f"{path}:margin", "margin"], 20)
+    assert own.multilabel_only and not margin.multilabel_only
+    assert len(curve("margin", made_up())) == 3
+
+
+def test_own_strategies_and_patterns_go_together(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "own.py").write_text(GLOBAL)
+    own = f"{tmp_path}/a/own.py:careless"
+    found = [arm.name for arm in find_arms([own, "*", own], 20)]
+    assert found[0] == "own.py:careless" and "margin" in found
+    assert found.count("own.py:careless") == 1
+    assert [arm.name for arm in find_arms(["*"], 20)] == found[1:]
+    with pytest.raises(ComparisonError, match="Two strategies have one name"):
+        find_arms([own, f"{tmp_path}/b/own.py:careless"], 20)
+
+
+def test_labels_that_no_test_photo_has_count_in_no_mean() -> None:
+    photos = made_up(exclusive=False)
+    labels = photos.labels.copy()
+    labels[split(photos, 0, 0.25)[1]] = False
+    job = Job("made-up", "margin", 0)
+    none = run_job(job, experiment(), replace(photos, labels=labels))
+    assert none[-1]["map"] is none[-1]["macro_f1"] is None and 0 <= none[-1]["accuracy"] <= 1
+    wide = replace(
+        photos, labels=np.pad(photos.labels, ((0, 0), (0, 1))), classes=(*CLASSES, "hat")
+    )
+    narrow = run_job(job, experiment(), photos)
+    assert run_job(job, experiment(), wide)[-1]["macro_f1"] == pytest.approx(
+        narrow[-1]["macro_f1"], abs=0.1
+    )
+
+
+def test_a_job_that_exits_has_failed() -> None:
+    code = "import sys\ndef leaves(pool, k, *, rng):\n    sys.exit(3)\n"
+    plan = Plan(experiment(), {}, "")
+    outcome = attempt(Job("made-up", "own.py:leaves", 0, code), plan, made_up())
+    assert outcome.curve is None and "SystemExit: 3" in outcome.traceback
 
 
 LEARNERS = """

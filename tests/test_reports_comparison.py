@@ -271,6 +271,22 @@ def test_arms_with_missing_seeds_are_paired_over_common_ones(tmp_path: Path) -> 
     assert "failures/margin-2.txt" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+def test_more_seeds_of_some_arms_give_them_no_advantage(tmp_path: Path) -> None:
+    """Areas, their order and the profile are over the seeds that all arms share."""
+    few = [r for r in three() if r["seed"] < 3]
+    more = [r for r in three() if r["seed"] >= 3 and r["strategy"] != "margin"]
+    high = [{**r, "accuracy": r["accuracy"] + 0.3} for r in more]
+    summary, alone = write(folder(tmp_path, [*few, *high])), write(folder(tmp_path / "few", few))
+    assert summary["data_sets"][0]["shared_seeds"] == [0, 1, 2]
+    for name in ("auto", "margin", "random"):
+        for figure in ("aulc", "aulc_sd", "final", "curve"):
+            assert strategy(summary, name)[figure] == strategy(alone, name)[figure]
+    assert summary["profile"] == alone["profile"] and summary["profile"]["problems"] == 3
+    assert strategy(summary, "auto")["against_random"]["seeds"] == 6
+    apart = [r for r in three() if (r["seed"] < 3) == (r["strategy"] == "margin")]
+    assert write(folder(tmp_path / "apart", apart))["profile"]["problems"] == 0
+
+
 def test_what_is_left_of_a_failed_run_is_left_out(tmp_path: Path) -> None:
     rows = [*three(), *curve("usdm", 0, [0.5] * 9, list(range(50, 451, 50)))]
     assert strategy(write(folder(tmp_path, rows)), "usdm")["seeds"] == [0]

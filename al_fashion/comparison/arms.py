@@ -1,7 +1,8 @@
 """The arms of an experiment: strategies by name, by pattern, or from a file of the user's."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import strategies
 from al_fashion.comparison.experiment import BASELINE, shown
@@ -39,27 +40,43 @@ def find_arms(names: Sequence[str], batch: int) -> list[Arm]:
     and ComparisonError.
     """
     found: dict[str, Arm] = {}
-    for name in (*names, BASELINE):
-        for each in _meant(name):
-            arm = _arm(each, batch)
-            if not arm.whole and name != each:
-                continue
-            if not arm.whole:
-                raise ComparisonError(
-                    f"The strategy {each} does not select batches of {batch} new photos by itself. "
-                    "Leave it out."
-                )
-            found.setdefault(arm.name, arm)
+    meant = [(name, each) for name in (*names, BASELINE) for each in _meant(name)]
+    for given, each in meant:
+        _check_name(each, found)
+        arm = _arm(each, batch)
+        if not arm.whole and given != each:
+            continue
+        if not arm.whole:
+            raise ComparisonError(
+                f"The strategy {each} does not select batches of {batch} new photos by itself. "
+                "Leave it out."
+            )
+        found.setdefault(arm.name, arm)
     return list(found.values())
+
+
+def _check_name(given: str, found: Mapping[str, Arm]) -> None:
+    """Raises ComparisonError where another file's strategy has the name in results already."""
+    if shown(given) in found and ".py:" in given:
+        earlier = found[shown(given)].given
+        if Path(earlier).resolve() != Path(given).resolve():
+            raise ComparisonError(
+                f"Two strategies have one name in results: {earlier} and {given}. Give one of the "
+                "files or functions another name."
+            )
 
 
 def _meant(name: str) -> list[str]:
     patterns = {
-        EVERYTHING: strategies.names,
+        EVERYTHING: _ours,
         f"modal:{EVERYTHING}": modal.peer_names,
         f"skactiveml:{EVERYTHING}": skactiveml.peer_names,
     }
     return patterns[name]() if name in patterns else [name]
+
+
+def _ours() -> list[str]:
+    return [name for name in strategies.names() if ".py:" not in name]
 
 
 def _arm(name: str, batch: int) -> Arm:
@@ -82,4 +99,4 @@ def register(name: str, code: str, path: str = "") -> None:
     Raises ComparisonError where the text cannot be run or has no such function.
     """
     if code:
-        strategies.add(name, named(path or name, code))
+        strategies.add(name, lambda: named(path or name, code))

@@ -24,8 +24,11 @@ from al_fashion.errors import ComparisonError
 
 # Read when numpy is loaded: more threads would change the last digits, and fight over the cores.
 ONE_THREAD = {
-    f"{name}_NUM_THREADS": "1"
-    for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM", "TF_INTRAOP")
+    f"{name}_THREADS": "1"
+    for name in (
+        *("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "NUMEXPR_NUM", "VECLIB_MAXIMUM"),
+        *("TF_NUM_INTRAOP", "TF_NUM_INTEROP"),
+    )
 }
 _TICK_SECONDS = 0.5
 
@@ -47,7 +50,7 @@ def attempt(job: Job, plan: Plan, photos: Photos) -> Outcome:
     started = time.perf_counter()
     try:
         curve = run_job(job, plan.experiment, photos, plan.learner_code)
-    except Exception:
+    except (Exception, SystemExit):  # an own file may call sys.exit
         return Outcome(time.perf_counter() - started, None, traceback.format_exc())
     return Outcome(time.perf_counter() - started, curve)
 

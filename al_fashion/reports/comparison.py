@@ -116,15 +116,16 @@ def _computed(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     for each in summary["data_sets"]:
         labels = each["labels"]
         span = f"{labels[0]:g} to {labels[-1]:g} labels, mostly {each['batch']:g} apart"
-        seeds = ", ".join(str(seed) for seed in each["seeds"])
-        found.append((each["data"], f"{span}; seeds {seeds}"))
+        seeds = ", ".join(str(seed) for seed in each["shared_seeds"]) or "none"
+        found.append((each["data"], f"{span}; seeds that all strategies share: {seeds}"))
     return [
         *found,
         ("SHA-256 of results.csv", summary["sha256_of_results"]),
         (
             "area",
             "under the accuracy, by trapezoids over the label counts all curves cover, divided by "
-            "their span; counts between two batches by a line",
+            "their span; counts between two batches by a line; means are over the seeds that all "
+            "strategies share, or over each one's own where they share none",
         ),
         (
             "labels needed",

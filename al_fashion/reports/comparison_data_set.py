@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ from al_fashion.stats.strategy_tests import (
 Floats = NDArray[np.float64]
 Curves = dict[str, dict[int, Floats]]
 Scores = Mapping[str, Mapping[int, float]]
+Value = TypeVar("Value")
 
 # Fewer seeds than these give no bootstrap interval worth its name.
 FEWEST_SEEDS = 5
@@ -48,13 +49,31 @@ def on_grid(runs: Mapping[str, Mapping[int, Run]]) -> tuple[Floats, Curves]:
     }
 
 
+def over_shared_seeds(arms: Mapping[str, Mapping[int, Value]]) -> dict[str, dict[int, Value]]:
+    """The strategies over the seeds that all of them have, so that none has the easier ones.
+
+    Where they share none, each keeps its own.
+    """
+    shared = shared_seeds(arms)
+    return {
+        name: {seed: value for seed, value in arm.items() if seed in shared or not shared}
+        for name, arm in arms.items()
+    }
+
+
+def shared_seeds(arms: Mapping[str, Mapping[int, Any]]) -> list[int]:
+    """The seeds that all strategies have, rising."""
+    return sorted(set.intersection(*(set(arm) for arm in arms.values())))
+
+
 def scores_of(labels: Floats, curves: Curves) -> dict[str, dict[int, float]]:
-    """Areas under the learning curve, by strategy and seed; the best strategy first."""
+    """Areas under the learning curve, by strategy and seed; best first over the shared seeds."""
     found = {
         strategy: {seed: float(areas(curve, labels)) for seed, curve in arm.items()}
         for strategy, arm in curves.items()
     }
-    return dict(sorted(found.items(), key=lambda pair: (-mean_of(pair[1]), pair[0])))
+    mean = {name: mean_of(values) for name, values in over_shared_seeds(found).items()}
+    return {name: found[name] for name in sorted(found, key=lambda name: (-mean[name], name))}
 
 
 def mean_of(values: Mapping[int, float]) -> float:
@@ -70,8 +89,12 @@ def data_set(
     reference: str | None,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
-    """One data set's part of the summary, its strategies by area, the best first."""
+    """One data set's part of the summary, its strategies by area, the best first.
+
+    Areas, accuracies and mean curves are over the seeds that all strategies share.
+    """
     scores = scores_of(labels, curves)
+    fair, fair_curves = over_shared_seeds(scores), over_shared_seeds(curves)
     ordered = list(scores)
     against_random = against(scores, RANDOM, rng)
     against_reference = {} if reference is None else against(scores, reference, rng)
@@ -85,9 +108,13 @@ def data_set(
         "labels": labels,
         "batch": batch,
         "seeds": sorted(curves[RANDOM]),
+        "shared_seeds": shared_seeds(curves),
         "strategies": [
             {
-                **_curve(strategy, curves, scores[strategy]),
+                "strategy": strategy,
+                "seeds": sorted(curves[strategy]),
+                **_means(fair_curves[strategy], fair[strategy]),
+                **_difference(curves[strategy], curves[RANDOM]),
                 **_labels_needed(labels, curves[strategy], curves[RANDOM], rng),
                 "penalty": penalty[strategy],
                 "against_random": against_random.get(strategy),
@@ -102,19 +129,11 @@ def data_set(
     }
 
 
-def _curve(strategy: str, curves: Curves, scores: Mapping[int, float]) -> dict[str, Any]:
-    """A strategy's mean curve and its difference to random's, over the seeds both have."""
-    arm, random = curves[strategy], curves[RANDOM]
-    stacked = np.array(list(arm.values()))
-    mean, half = mean_and_half(stacked)
+def _means(arm: Mapping[int, Floats], scores: Mapping[int, float]) -> dict[str, Any]:
+    """A strategy's mean curve and mean area."""
+    mean, half = mean_and_half(np.array(list(arm.values())))
     area, area_half = mean_and_half(list(scores.values()))
-    both = [seed for seed in arm if seed in random]
-    differences = np.array([arm[seed] - random[seed] for seed in both])
-    difference, difference_half = mean_and_half(differences) if both else ([], [])
     return {
-        "strategy": strategy,
-        "seeds": sorted(arm),
-        "seeds_with_random": len(both),
         "aulc": area,
         "aulc_half": area_half,
         "aulc_sd": np.std(list(scores.values()), ddof=1) if len(scores) > 1 else None,
@@ -122,9 +141,15 @@ def _curve(strategy: str, curves: Curves, scores: Mapping[int, float]) -> dict[s
         "final_half": half[-1],
         "curve": mean,
         "curve_half": half,
-        "difference": difference,
-        "difference_half": difference_half,
     }
+
+
+def _difference(arm: Mapping[int, Floats], random: Mapping[int, Floats]) -> dict[str, Any]:
+    """The mean curve's difference to random's, over the seeds both have."""
+    both = [seed for seed in arm if seed in random]
+    differences = np.array([arm[seed] - random[seed] for seed in both])
+    difference, half = mean_and_half(differences) if both else ([], [])
+    return {"seeds_with_random": len(both), "difference": difference, "difference_half": half}
 
 
 def _labels_needed(

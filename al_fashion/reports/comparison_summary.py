@@ -14,7 +14,9 @@ from al_fashion.reports.comparison_data_set import (
     data_set,
     mean_of,
     on_grid,
+    over_shared_seeds,
     scores_of,
+    shared_seeds,
 )
 from al_fashion.reports.comparison_results import RANDOM, Results
 from al_fashion.stats.strategy_ranks import (
@@ -37,7 +39,8 @@ def summarise(results: Results) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     grids = {data: on_grid(runs) for data, runs in results.runs.items()}
     scores = {data: scores_of(labels, curves) for data, (labels, curves) in grids.items()}
-    reference, is_default = _reference(scores)
+    fair = {data: over_shared_seeds(found) for data, found in scores.items()}
+    reference, is_default = _reference(fair)
     data_sets = [
         data_set(name, labels, curves, results.runs[name], reference, rng)
         for name, (labels, curves) in grids.items()
@@ -50,7 +53,7 @@ def summarise(results: Results) -> dict[str, Any]:
             "overall": _overall(data_sets, scores, reference, rng) if len(scores) > 1 else None,
             "profile": _profile(scores),
             "penalties": _penalties(data_sets),
-            "ranks": _ranks(scores, reference, rng),
+            "ranks": _ranks(fair, reference, rng),
             "failures": [asdict(failure) for failure in results.failures],
             "experiment": results.experiment,
             "sha256_of_results": results.digest,
@@ -94,16 +97,16 @@ def _overall(
 ) -> list[dict[str, Any]]:
     """Strategies run on every data set: seeds' areas averaged over the data sets, and the rest.
 
+    Areas and ranks are over the seeds that all of a data set's strategies share.
     A test over these averages tells about these data sets and further seeds, not about others.
     """
-    names = _everywhere(scores)
+    fair = {data: over_shared_seeds(found) for data, found in scores.items()}
+    names = _everywhere(fair)
     rows = {
         name: [row for found in data_sets for row in found["strategies"] if row["strategy"] == name]
         for name in names
     }
-    ranks = rankdata(
-        [[-mean_of(found[name]) for name in names] for found in scores.values()], axis=1
-    )
+    ranks = rankdata([[-mean_of(found[name]) for name in names] for found in fair.values()], axis=1)
     averaged = {name: _averaged([found[name] for found in scores.values()]) for name in names}
     averaged = {name: values for name, values in averaged.items() if values}
     tests = {RANDOM: against(averaged, RANDOM, rng)}
@@ -129,13 +132,18 @@ def _averaged(found: Sequence[Mapping[int, float]]) -> dict[int, float]:
 
 
 def _profile(scores: Mapping[str, Scores]) -> dict[str, Any]:
-    """A problem is a data set with one of random's seeds."""
-    names = list(dict.fromkeys(name for found in scores.values() for name in found))
+    """A problem is a data set with a seed that all its strategies have: not run is not lost.
+
+    Of strategies that were run on every data set.
+    """
+    names = _everywhere(scores)
     table = [
-        [found.get(name, {}).get(seed, np.nan) for name in names]
+        [found[name][seed] for name in names]
         for found in scores.values()
-        for seed in found[RANDOM]
+        for seed in shared_seeds(found)
     ]
+    if not table:
+        return {"problems": 0, "within": PROFILE, "shares": {}}
     shares = performance_profile(table, PROFILE)
     return {
         "problems": len(table),
@@ -158,7 +166,7 @@ def _penalties(data_sets: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _ranks(
     scores: Mapping[str, Scores], reference: str | None, rng: np.random.Generator
 ) -> dict[str, Any]:
-    """Tests over data sets, or the reason why there is none."""
+    """Tests over data sets, of means over shared seeds, or the reason why there is none."""
     names = _everywhere(scores)
     if len(scores) < FEWEST_DATA_SETS or len(names) < 2 or reference is None:
         return {

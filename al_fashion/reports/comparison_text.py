@@ -167,7 +167,10 @@ def _uneven(summary: Mapping[str, Any]) -> list[str]:
     arms = [row["seeds"] for each in summary["data_sets"] for row in each["strategies"]]
     if all(seeds == arms[0] for seeds in arms):
         return []
-    return ["Not all have the same seeds: two are compared over the seeds that both have."]
+    return [
+        "Not all have the same seeds: areas, accuracies and ranks are over the seeds that all of a "
+        "data set's strategies share, two are compared over the seeds that both have."
+    ]
 
 
 def _tested(test: Mapping[str, Any] | None) -> bool:
