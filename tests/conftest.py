@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from databases import Server, postgres
 
+from strategies import registry
+
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Server]:
@@ -19,3 +21,9 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'test.db'}"
     return str(request.getfixturevalue("postgres_server").new_database())
+
+
+@pytest.fixture(autouse=True)
+def known_strategies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strategies that a test registers are gone after it."""
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))

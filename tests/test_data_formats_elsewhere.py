@@ -36,7 +36,7 @@ def ask_peer(library: str, code: str, *arguments: object) -> Any:
     python = str(Path(peers) / "python") if peers else sys.executable
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
     environment |= {"HF_HOME": str(arguments[-1])}
-    del environment["PYTHONPATH"]
+    environment.pop("PYTHONPATH", None)
     command = [python, "-c", f"import {library}"]
     if subprocess.run(command, capture_output=True, env=environment).returncode:
         pytest.skip(f"{library} is not installed; AL_FASHION_PEERS may name where it is")
@@ -131,7 +131,7 @@ def label_studio(tmp_path: Path) -> Iterator[LabelStudio]:
         "COLLECT_ANALYTICS": "false",
         "LATEST_VERSION_CHECK": "false",
     }
-    del environment["PYTHONPATH"]
+    environment.pop("PYTHONPATH", None)
     start = ["start", "--no-browser", "--username", MAIL, "--password", PASSWORD]
     with (tmp_path / "server.log").open("w") as log:
         server = subprocess.Popen(
