@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
+from sqlalchemy import select
 
 from al_fashion.cli import cli
 from al_fashion.data.exporting import export_photos
@@ -22,10 +23,13 @@ from al_fashion.data.given_answers import add_given_answers
 from al_fashion.data.importing import ImportReport, import_photos
 from al_fashion.errors import ExportError, MissingPhotos, SourceError, UnknownLabel
 from al_fashion.files import file_hash
-from al_fashion.store.database import reading, writing
+from al_fashion.store.answers import add_answer
+from al_fashion.store.database import now_ms, reading, writing
+from al_fashion.store.labellers import labeller
 from al_fashion.store.predictions import pool_images, replace_predictions
 from al_fashion.store.records import records
 from al_fashion.store.rounds import record_round
+from al_fashion.store.schema import Image, Query
 from al_fashion.types import GivenAnswer, Record, RoundResult
 from al_fashion.workspace import Workspace, create_workspace
 
@@ -140,6 +144,19 @@ def content(workspace: Workspace) -> dict[str, Record]:
         }
 
 
+def imported(found: dict[str, Record]) -> dict[str, Record]:
+    """What comes back of a content: an audit's photos that people answered train."""
+    asked = {
+        record.group
+        for record in found.values()
+        if record.split == "audit" and {one.labeller for one in record.answers} - {"import"}
+    }
+    return {
+        image: replace(record, split="pool") if record.group in asked else record
+        for image, record in found.items()
+    }
+
+
 def target(folder: Path, format_: str) -> Path:
     endings = {"csv": ".csv", "jsonl": ".jsonl"}
     return folder / f"out{endings.get(format_, '.json') if format_ in FILES else ''}"
@@ -183,20 +200,22 @@ def test_everything_comes_back(workspace: Workspace, tmp_path: Path, format_: st
     before = content(workspace)
     back, report = there_and_back(workspace, tmp_path, format_)
     assert report.new == len(before) and not report.quarantined
-    assert content(back) == before
+    assert content(back) == imported(before)
 
 
 @pytest.mark.parametrize("format_", [name for name in NAMES if name != "yolo"])
 def test_labels_that_exclude_each_other_come_back(tmp_path: Path, format_: str) -> None:
     workspace = filled(tmp_path, exclusive=True)
     back, _ = there_and_back(workspace, tmp_path, format_)
-    assert content(back) == content(workspace)
+    assert content(back) == imported(content(workspace))
 
 
 def test_yolo_brings_back_labels_and_splits(workspace: Workspace, tmp_path: Path) -> None:
     before = {i: (r.split, r.labels) for i, r in content(workspace).items() if r.labels}
     back, _ = there_and_back(workspace, tmp_path, "yolo")
-    assert {i: (r.split, r.labels) for i, r in content(back).items()} == before
+    # Whom an audit's labels are from it does not say.
+    expected = {i: ("pool" if s == "audit" else s, names) for i, (s, names) in before.items()}
+    assert {i: (r.split, r.labels) for i, r in content(back).items()} == expected
     (remark,) = export_photos(workspace, "yolo", tmp_path / "again")
     left_out = len(content(workspace)) - len(before)
     assert "soft labels" in remark and f"{left_out} were left out" in remark
@@ -248,6 +267,35 @@ def test_nothing_is_overwritten_without_force(workspace: Workspace, tmp_path: Pa
     assert (mine / "diary.txt").exists()
 
 
+def test_a_workspace_never_overwrites_its_own_photos(workspace: Workspace, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    export_photos(workspace, "imagefolder", out)
+    second = create_workspace(tmp_path / "second", LABELS, seed=1)
+    import_photos(second, str(out))
+    held = sorted(out.rglob("*"))
+    (tmp_path / "link").symlink_to(tmp_path)
+    for place in (out, tmp_path / "link" / "out"):
+        with pytest.raises(ExportError, match="this workspace needs"):
+            export_photos(second, "imagefolder", place, answered=True, force=True)
+    photo = next(path for path in held if path.suffix == ".png")
+    with pytest.raises(ExportError, match="this workspace needs"):
+        export_photos(second, "csv", photo, force=True)
+    assert sorted(out.rglob("*")) == held
+    third = create_workspace(out / "third", LABELS, seed=1)
+    with pytest.raises(ExportError, match="this workspace needs"):
+        export_photos(third, "yolo", out, force=True)
+
+
+@pytest.mark.parametrize("header", ["{}", "[]", '{"format": "mine"}'])
+def test_only_a_folder_of_an_export_is_deleted(
+    workspace: Workspace, tmp_path: Path, header: str
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "al_fashion.json").write_text(header)
+    with pytest.raises(ExportError, match="does not delete"):
+        export_photos(workspace, "yolo", tmp_path / "out", force=True)
+
+
 def test_nothing_is_half_written(workspace: Workspace, tmp_path: Path) -> None:
     out = tmp_path / "out"
     export_photos(workspace, "imagefolder", out)
@@ -257,6 +305,61 @@ def test_nothing_is_half_written(workspace: Workspace, tmp_path: Path) -> None:
         export_photos(workspace, "imagefolder", out, force=True)
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "photos", "w"]
+
+
+def one_photo(folder: Path) -> tuple[Workspace, str]:
+    workspace = create_workspace(folder / "w", LABELS, seed=3)
+    photos(folder / "photos", ())
+    import_photos(workspace, str(folder / "photos"), labels_from="none")
+    (image,) = content(workspace)
+    return workspace, image
+
+
+def test_a_skip_that_came_leaves_the_photo_in_the_queue(tmp_path: Path) -> None:
+    workspace, image = one_photo(tmp_path)
+    result = RoundResult(1, "random", 0, 1, None, 0.0)
+    states = []
+    with writing(workspace.engine) as session:
+        record_round(session, result, None, [(image, "train", None)], {})
+        for kind in ("skip", "none"):
+            given = [GivenAnswer("ann" if kind == "skip" else "bob", kind, (), 1_000)]  # type: ignore[arg-type]
+            assert add_given_answers(session, {image: given}) == 1
+            states += session.scalars(select(Query.state)).all()
+    assert states == ["open", "answered"]
+
+
+def test_one_name_in_several_spellings_is_one_labeller(tmp_path: Path) -> None:
+    workspace, image = one_photo(tmp_path)
+    names_ = ("Ren\u00e9", "Rene\u0301", "Ren\u00e9 ")
+    given = [GivenAnswer(name, "labels", (LABELS[n],), 1_000) for n, name in enumerate(names_)]
+    with writing(workspace.engine) as session:
+        assert add_given_answers(session, {image: given}) == 1
+    (answer,) = content(workspace)[image].answers
+    assert (answer.labeller, answer.labels) == (names_[0], (LABELS[2],))
+
+
+def test_a_correction_outlives_an_answer_stamped_ahead(tmp_path: Path) -> None:
+    workspace, image = one_photo(tmp_path)
+    file = tmp_path / "given.jsonl"
+    ahead = {"labeller": "ann", "kind": "labels", "labels": ["dress"]}
+    ahead["created_ms"] = now_ms() + 60 * 60 * 1000  # type: ignore[assignment]
+    row = {"image": str(tmp_path / "photos" / "other" / "plain.png"), "answers": [ahead]}
+    file.write_text(json.dumps(row))
+    import_photos(workspace, str(file))
+    with writing(workspace.engine) as session:
+        add_answer(
+            session,
+            image_id=image,
+            query_id=None,
+            labeller=labeller(session, "ann"),
+            kind="labels",
+            label_names=[LABELS[1]],
+            client_id="corrected",
+        )
+    corrected = content(workspace)
+    import_photos(workspace, str(file))
+    assert content(workspace) == corrected
+    assert corrected[image].labels == (LABELS[1],)
 
 
 def test_splits_can_be_drawn_anew(workspace: Workspace, tmp_path: Path) -> None:
@@ -314,14 +417,18 @@ def test_label_studio_gets_predictions_of_the_pool_alone(
     assert ("kind", ["none"]) in predicted.values()
     back = create_workspace(tmp_path / "back", LABELS, seed=99)
     import_photos(back, str(out))
-    assert content(back) == known
+    assert content(back) == imported(known)
 
 
-def test_coco_of_others_and_coco_that_was_changed(workspace: Workspace, tmp_path: Path) -> None:
+@pytest.mark.parametrize("split", ["pool", "heldout", "audit"])
+def test_coco_of_others_and_coco_that_was_changed(
+    workspace: Workspace, tmp_path: Path, split: str
+) -> None:
     out = tmp_path / "coco.json"
     export_photos(workspace, "coco", out)
     found = json.loads(out.read_text())
     image = next(row for row in found["images"] if row["al_fashion"]["labels"])
+    image["al_fashion"]["split"] = split
     found["annotations"] = [
         row for row in found["annotations"] if row["image_id"] != image["id"]
     ] + [{"id": 10**6, "image_id": image["id"], "category_id": 4, "bbox": [1, 1, 2, 2]}]
@@ -333,7 +440,8 @@ def test_coco_of_others_and_coco_that_was_changed(workspace: Workspace, tmp_path
     import_photos(back, str(out))
     before, after = content(workspace), content(back)
     changed = after[image["al_fashion"]["id"]]
-    assert changed.labels == ("Röckchen",) and changed.split == image["al_fashion"]["split"]
+    assert changed.labels == ("Röckchen",)
+    assert changed.split == ("pool" if split == "audit" else split)
     for photo in after.keys() - {changed.id}:
         assert after[photo].labels == (before[photo].labels or None)
 
@@ -359,6 +467,42 @@ def test_yolo_and_hugging_face_folders_of_others(tmp_path: Path) -> None:
     third = create_workspace(tmp_path / "third", LABELS, seed=1)
     import_photos(third, str(hugging), format_="huggingface")
     assert {record.labels for record in content(third).values()} == {("dress",), None}
+
+
+def test_what_others_call_answers_is_not_read(tmp_path: Path) -> None:
+    photos(tmp_path, ("a.png",))
+    rows = [
+        {"file_name": "a.png", "answers": "yes, no", "labels": ["dress"]},
+        {"file_name": "other/plain.png", "answers": "[]", "known": 1, "labels": ["50%"]},
+    ]
+    (tmp_path / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    back = create_workspace(tmp_path / "back", LABELS, seed=1)
+    import_photos(back, str(tmp_path), format_="huggingface")
+    assert {record.labels for record in content(back).values()} == {("dress",), ("50%",)}
+
+
+@pytest.mark.parametrize("format_", NAMES)
+def test_an_audits_photos_that_people_answered_are_not_fresh_again(
+    tmp_path: Path, format_: str
+) -> None:
+    workspace = filled(tmp_path)
+    with writing(workspace.engine) as session:
+        for image in session.scalars(select(Image)):
+            image.split = "audit"
+        import_, ann = (
+            GivenAnswer(name, "labels", ("dress",), 10**6) for name in ("import", "ann")
+        )
+        ids = [record.id for record in records(session) if not record.answers]
+        add_given_answers(session, {ids[0]: [import_], ids[1]: [ann]})
+    back, report = there_and_back(workspace, tmp_path, format_)
+    before, after = content(workspace), content(back)
+    for image, record in after.items():
+        people = {one.labeller for one in before[image].answers} - {"import"}
+        assert record.split == "pool" or not people
+    if format_ != "yolo":
+        assert "to the pool" in "".join(report.remarks)
+        assert "audit" in {record.split for record in after.values() if record.answers}
+        assert after == imported(before)
 
 
 def test_lines_without_answers_are_labels(tmp_path: Path) -> None:
@@ -400,6 +544,12 @@ WRONG: dict[str, tuple[str, str]] = {
         '{"image": "plain.png", "answers": [{"labeller": "a", "kind": "none", "created_ms": -1}]}',
         "created_ms",
     ),
+    "a time to come": (
+        '{"image": "plain.png", "answers": [{"labeller": "a", "kind": "none", '
+        '"created_ms": 1000000000000000}]}',
+        "up to tomorrow",
+    ),
+    "formula": ('{"image": "plain.png", "group": " =HYPERLINK(1)"}', "cannot be a group"),
     "half a sign": ('{"image": "\\ud800.png"}', "line 1"),
     "no such photo": ('{"image": "nobody.png"}', "nobody.png"),
 }

@@ -307,6 +307,16 @@ def test_exclusive_workspaces_refuse_several_labels(tmp_path: Path) -> None:
     assert everything(workspace) == [[], [], [], []]
 
 
+def test_groups_that_spreadsheets_would_compute_are_refused(tmp_path: Path) -> None:
+    photo(tmp_path / "1.png", 1)
+    source = manifest(tmp_path, ["1.png,,x"], "image,labels,=sender")
+    workspace = make(tmp_path / "w")
+    with pytest.raises(SourceError, match="cannot be a group"):
+        run(workspace, source, group_by="=sender")
+    source = manifest(tmp_path, ["1.png,,=x"])
+    assert run(workspace, source, group_by="sender").new == 1, "it is called sender==x"
+
+
 def test_photos_imported_without_groups_are_said_to_stay_so(tmp_path: Path) -> None:
     workspace = make(tmp_path / "w")
     photo(tmp_path / "in" / "1.png", 1)

@@ -82,6 +82,33 @@ def test_a_damaged_database_is_not_backed_up(tmp_path: Path) -> None:
     assert not (tmp_path / "b.zip").exists()
 
 
+def test_whatever_is_damaged_is_one_clear_line(tmp_path: Path) -> None:
+    workspace = queue_of(tmp_path / "w", "", 1)
+    back_up(workspace, tmp_path / "b.zip")
+    whole = (tmp_path / "b.zip").read_bytes()
+    damaged = tmp_path / "damaged.zip"
+    refused = 0
+    # Every byte of what tells where and how things are packed, and some of what is packed.
+    packed = whole.index(b"PK\x01\x02")
+    for place in [*range(0, 60), *range(60, packed, packed // 40), *range(packed, len(whole))]:
+        for bits in (0x01, 0xFF):
+            content = bytearray(whole)
+            content[place] ^= bits
+            damaged.write_bytes(content)
+            try:
+                check_backup(damaged)
+            except WorkspaceError:
+                refused += 1
+    assert refused > 100
+
+
+def test_a_folder_may_be_called_what_an_address_may_not(tmp_path: Path) -> None:
+    workspace = queue_of(tmp_path / "50% off? #1", "", 2)
+    rows = back_up(workspace, tmp_path / "b.zip")
+    assert rows["image"] == 2
+    assert restore(tmp_path / "b.zip", tmp_path / "an%20other#?") == rows
+
+
 def test_the_commands(tmp_path: Path, database: str) -> None:
     workspace = queue_of(tmp_path / "w", database, 3)
     file = str(tmp_path / "b.zip")

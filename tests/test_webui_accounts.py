@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from page import queued_workspace, stored
 from sqlalchemy import func, select
 
+from al_fashion.data.given_answers import add_given_answers
 from al_fashion.data.importing import import_photos
 from al_fashion.data.removal import remove_photo
 from al_fashion.errors import AccountError, AnswerError
@@ -17,7 +18,9 @@ from al_fashion.models.cache import FeatureCache
 from al_fashion.store import accounts
 from al_fashion.store.accounts import FAILURE_MS, FAILURES_OF_NAME, accept_invitation, invite
 from al_fashion.store.database import now_ms, reading, writing
+from al_fashion.store.photos import find_image
 from al_fashion.store.schema import Answer, File, Image, Labeller, Lease, LoginFailure, Query
+from al_fashion.types import GivenAnswer
 from al_fashion.workspace import Workspace
 from webui import create_app
 from webui.command import ServeError, _require_owner, bind, serve
@@ -221,6 +224,27 @@ def test_accents_written_in_two_ways_are_one_person(workspace: Workspace) -> Non
         assert session.scalar(people) == 1
 
 
+def test_names_stored_with_decomposed_accents_still_sign_in(workspace: Workspace) -> None:
+    signed_in(workspace, "ren\u00e9")
+    with writing(workspace.engine) as session:
+        who = session.scalars(select(Labeller).where(Labeller.name == "ren\u00e9")).one()
+        who.name = "rene\u0301"  # as earlier versions kept it
+    for name in ("ren\u00e9", "rene\u0301"):
+        client = browser(workspace)
+        assert sign_in(client, name, PASSWORD).status_code == 303
+        assert client.get("/").status_code == 200
+    assert sign_in(browser(workspace), "ren\u00e9", "another password").status_code != 303
+    with writing(workspace.engine) as session:
+        photo = session.scalars(select(Image.id).limit(1)).one()
+        given = {photo: [GivenAnswer("ren\u00e9", "none", (), 1_000)]}
+        assert add_given_answers(session, given) == 1, "also an import means this person"
+    again = signed_in(workspace, "ren\u00e9")  # invited anew
+    assert again.get("/").status_code == 200
+    with reading(workspace.engine) as session:
+        people = select(func.count()).where(Labeller.name.startswith("ren"))
+        assert session.scalar(people) == 1
+
+
 def test_no_open_address_without_an_owner(workspace: Workspace) -> None:
     secret_of(workspace, "ann")
     with pytest.raises(ServeError, match="labeller add NAME --owner"):
@@ -276,6 +300,12 @@ def test_a_removed_photo_is_gone_and_stays_gone(workspace: Workspace) -> None:
     assert len(list(source.iterdir())) == 13
     with pytest.raises(AnswerError, match="no such photo"):
         remove_photo(workspace, image_id)
+
+
+def test_a_name_with_a_nul_is_no_photos(workspace: Workspace) -> None:
+    for name in ("a\0.png", "/a\0/b.png", "\0"):
+        with reading(workspace.engine) as session, pytest.raises(AnswerError, match="NUL"):
+            find_image(session, name)
 
 
 def test_an_import_does_not_bring_a_removed_photo_back(workspace: Workspace) -> None:

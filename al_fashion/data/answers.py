@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from tqdm import tqdm
 
 from al_fashion.errors import AlFashionError, AnswerError
-from al_fashion.store.accounts import check_name
+from al_fashion.store.accounts import person
 from al_fashion.store.answers import add_answer, close_answered, newest_answer
 from al_fashion.store.database import writing
 from al_fashion.store.labellers import labeller
@@ -96,11 +96,7 @@ def _parsed(file: Path, number: int, line: str) -> dict[str, Any]:
 
 
 def _labeller(session: Session, name: str) -> Labeller:
-    return (
-        labeller(session, name, "import")
-        if name == "import"
-        else labeller(session, check_name(name))
-    )
+    return labeller(session, name, "import") if name == "import" else person(session, name)
 
 
 def _encodable(row: dict[str, Any]) -> bool:

@@ -21,10 +21,11 @@ from al_fashion.data.formats.folders import (
 from al_fashion.data.formats.label_studio import labelling_configuration, write_labelstudio
 from al_fashion.data.formats.rows import Export
 from al_fashion.data.formats.tables import write_csv, write_jsonl
+from al_fashion.data.inspection import storable
 from al_fashion.errors import ExportError
 from al_fashion.files import replacing, write_text
 from al_fashion.store.database import reading
-from al_fashion.store.photos import labels, rules
+from al_fashion.store.photos import find_below, labels, rules
 from al_fashion.store.records import records
 from al_fashion.types import Record
 from al_fashion.workspace import Workspace
@@ -57,7 +58,7 @@ def export_photos(
     photo is not where it was, WorkspaceError where nothing can be written.
     """
     if isinstance(output, Path):
-        _check_free(output, format_, force)
+        _check_free(workspace, output, format_, force)
     with reading(workspace.engine) as session:
         lost: list[str] = []
         export = Export(
@@ -145,7 +146,7 @@ def _put(folder: Path, output: Path, earlier: Path) -> None:
     shutil.rmtree(earlier)
 
 
-def _check_free(output: Path, format_: str, force: bool) -> None:
+def _check_free(workspace: Workspace, output: Path, format_: str, force: bool) -> None:
     """Raise ExportError where something is there that must not be overwritten."""
     if format_ in FILES:
         beside = [_configuration_beside(output)] if format_ == "labelstudio" else []
@@ -154,6 +155,8 @@ def _check_free(output: Path, format_: str, force: bool) -> None:
             raise ExportError(f"{output} is a folder, and {format_} is a file. Name a file.")
         if taken and not force:
             raise ExportError(f"{taken[0]} exists. Name another place, or overwrite with --force.")
+        for path in taken:
+            _check_own(workspace, path)
         return
     if not os.path.lexists(output):
         return
@@ -163,4 +166,19 @@ def _check_free(output: Path, format_: str, force: bool) -> None:
         raise ExportError(
             f"{output} is no folder that `export` wrote, so --force does not delete it. Name "
             "another place, or delete it yourself."
+        )
+    _check_own(workspace, output)
+
+
+def _check_own(workspace: Workspace, output: Path) -> None:
+    """Raise ExportError where the workspace, or a photo of it, is in what would be deleted."""
+    whole = output.resolve()
+    with reading(workspace.engine) as session:
+        inside = find_below(session, storable(str(whole)))
+    if workspace.folder.resolve().is_relative_to(whole):
+        inside = str(workspace.folder)
+    if inside is not None:
+        raise ExportError(
+            f"{output} holds {inside}, which this workspace needs, so --force does not delete it. "
+            "Name another place."
         )

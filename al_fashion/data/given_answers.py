@@ -1,12 +1,13 @@
 """Answers that came with photos, each with its labeller: taken in once, none undone."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from al_fashion.store.accounts import RESERVED_NAMES, check_name
+from al_fashion.store.accounts import RESERVED_NAMES, person
 from al_fashion.store.answers import close_answered
 from al_fashion.store.database import now_ms
 from al_fashion.store.labellers import labeller
@@ -14,8 +15,24 @@ from al_fashion.store.photos import in_chunks, label_ids, labels
 from al_fashion.store.schema import Answer, Labeller
 from al_fashion.types import GivenAnswer
 
-# Of the newest answer, by photo, labeller and whether it is a verdict: when, what, and its number.
-_Newest = dict[tuple[str, int, bool], tuple[int, str, list[int], int]]
+
+@dataclass(frozen=True)
+class _Said:
+    """A labeller's answers to a photo so far: what the standing one says and its number.
+
+    `latest_ms` and `client_ids` are those of all of them: clocks differ, so that an earlier one
+    may bear a later time.
+    """
+
+    kind: str
+    labels: list[int]
+    number: int
+    latest_ms: int
+    client_ids: frozenset[str]
+
+
+# By photo, labeller and whether they are verdicts.
+_Newest = dict[tuple[str, int, bool], _Said]
 
 
 def add_given_answers(session: Session, given: Mapping[str, Sequence[GivenAnswer]]) -> int:
@@ -35,7 +52,7 @@ def add_given_answers(session: Session, given: Mapping[str, Sequence[GivenAnswer
         if rows:
             session.execute(insert(Answer), rows)
             newest = _newest(session, list(given))
-        added |= {row["image_id"] for row in rows}
+        added |= {row["image_id"] for row in rows if row["kind"] != "skip"}
         total += len(rows)
     close_answered(session, sorted(added))
     return total
@@ -49,7 +66,7 @@ def says_labels(answers: Sequence[GivenAnswer]) -> bool:
 def _labeller(session: Session, name: str) -> Labeller:
     if name in RESERVED_NAMES:
         return labeller(session, name, name)
-    return labeller(session, check_name(name))
+    return person(session, name)
 
 
 def _newest(session: Session, ids: Sequence[str]) -> _Newest:
@@ -64,12 +81,20 @@ def _newest(session: Session, ids: Sequence[str]) -> _Newest:
                 Answer.kind,
                 Answer.labels,
                 Answer.id,
+                Answer.client_id,
             )
             .where(Answer.image_id.in_(part))
             .order_by(Answer.id)
         )
-        for image_id, who, verdict, created, kind, chosen, number in rows:
-            found[image_id, who, verdict] = created, kind, chosen, number
+        for image_id, who, verdict, created, kind, chosen, number, client_id in rows:
+            before = found.get((image_id, who, verdict))
+            found[image_id, who, verdict] = _Said(
+                kind,
+                chosen,
+                number,
+                max(created, before.latest_ms) if before else created,
+                (before.client_ids if before else frozenset()) | {client_id},
+            )
     return found
 
 
@@ -84,27 +109,28 @@ def _rows(
     names = [label.name for label in labels(session)]
     now = now_ms()
     for image_id, answers in given.items():
-        last: dict[str, GivenAnswer] = {}
+        last: dict[int, GivenAnswer] = {}  # a name may be written in several ways
         for one in answers:
             if one.verdict == verdict:
-                last.pop(one.labeller, None)
-                last[one.labeller] = one
-        for name, one in last.items():
+                last.pop(who[one.labeller], None)
+                last[who[one.labeller]] = one
+        for labeller_id, one in last.items():
             chosen = label_ids(session, one.labels)
-            known = newest.get((image_id, who[name], verdict))
-            if known is not None and not _is_news(one, chosen, known):
-                continue
-            earlier = [newest.get((image_id, who[name], kind)) for kind in (False, True)]
             created = now if one.created_ms is None else one.created_ms
+            # `import:` is what a repeated import of plain labels looks for.
+            client_id = f"given:{image_id[:16]}:{created}:{int(verdict)}"
+            known = newest.get((image_id, labeller_id, verdict))
+            if known is not None and not _is_news(one, chosen, client_id, known):
+                continue
+            earlier = [newest.get((image_id, labeller_id, kind)) for kind in (False, True)]
             yield {
                 "image_id": image_id,
                 "query_id": None,
-                "labeller_id": who[name],
+                "labeller_id": labeller_id,
                 "kind": one.kind,
                 "labels": chosen,
-                # `import:` is what a repeated import of plain labels looks for.
-                "client_id": f"given:{image_id[:16]}:{created}:{int(verdict)}",
-                "supersedes": max((row[3] for row in earlier if row is not None), default=None),
+                "client_id": client_id,
+                "supersedes": max((row.number for row in earlier if row is not None), default=None),
                 "created_ms": created,
                 "reason": one.reason,
                 "proposal": one.proposal,
@@ -113,11 +139,12 @@ def _rows(
             }
 
 
-def _is_news(one: GivenAnswer, chosen: list[int], known: tuple[int, str, list[int], int]) -> bool:
-    created, kind, said, _ = known
+def _is_news(one: GivenAnswer, chosen: list[int], client_id: str, known: _Said) -> bool:
+    if client_id in known.client_ids:
+        return False
     if one.created_ms is not None:
-        return one.created_ms > created
-    return (kind, said) != (one.kind, chosen)
+        return one.created_ms > known.latest_ms
+    return (known.kind, known.labels) != (one.kind, chosen)
 
 
 def _shown(names: Sequence[str], unseen: Sequence[str]) -> int:

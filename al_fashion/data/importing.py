@@ -22,6 +22,7 @@ from al_fashion.data.sources import read_source
 from al_fashion.data.splits import assign_splits, name_groups
 from al_fashion.data.walking import walk
 from al_fashion.errors import SourceError
+from al_fashion.store.accounts import RESERVED_NAMES
 from al_fashion.store.database import reading, writing
 from al_fashion.store.photos import check_groups, in_chunks, labels, rules
 from al_fashion.store.schema import File, Image, Removed, Rules
@@ -229,7 +230,13 @@ def _add_photos(
         labelled=len(said) + sum(map(says_labels, answered.values())),
         splits=dict(Counter(placed[image_id][1] for image_id in new).most_common()),
         quarantined=sorted(quarantined),
-        remarks=[*remarks, *conflicts, *_alone(named, known), *_near(pairs, new)],
+        remarks=[
+            *remarks,
+            *conflicts,
+            *_asked(by_image, new),
+            *_alone(named, known),
+            *_near(pairs, new),
+        ],
     )
 
 
@@ -266,9 +273,32 @@ def _given_splits(
     """The split that a source gives each group; what may have trained anywhere goes to the pool."""
     found: dict[str, set[Split]] = defaultdict(set)
     for image_id, group in groups.items():
-        found[group] |= {photo.split for photo in by_image[image_id] if photo.split is not None}
+        for photo in by_image[image_id]:
+            if photo.split is not None:
+                found[group].add("pool" if _was_asked(photo) else photo.split)
     order = get_args(Split)
     return {group: min(splits, key=order.index) for group, splits in found.items() if splits}
+
+
+def _was_asked(photo: SourcePhoto) -> bool:
+    """Whether people answered a photo of another workspace's audit.
+
+    An attempt that failed may have counted it. Attempts do not come along, so that here it would
+    pass for fresh, and the attempts' share of error begin again.
+    """
+    return photo.split == "audit" and any(
+        one.labeller not in RESERVED_NAMES for one in photo.answers or ()
+    )
+
+
+def _asked(by_image: Mapping[str, Sequence[SourcePhoto]], new: Sequence[str]) -> list[str]:
+    n = sum(any(map(_was_asked, by_image[image_id])) for image_id in new)
+    if not n:
+        return []
+    return [
+        f"{n} photos of the audit had answers of people, so they and their groups went to the "
+        "pool: an audit asks about fresh photos only."
+    ]
 
 
 def _answered(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from al_fashion.errors import SourceError
+from al_fashion.store.photos import FORMULA_SIGNS
 from al_fashion.types import GivenAnswer, Split
 
 EXAMPLES = 3
@@ -57,7 +58,7 @@ def read_manifest(
             continue
         labels = split_labels(row[label_column]) or None if label_column else None
         named = normalise(row[group_by]) if group_by else ""
-        group = f"{group_by}={named}" if named else None
+        group = check_group(f"{group_by}={named}", f"{manifest}'s header") if named else None
         # A photo named twice with two groups unites them.
         photos[path, group] = SourcePhoto(resolve(Path(path)), labels, group)
         if said.setdefault(path, labels) != labels:
@@ -96,6 +97,16 @@ def split_labels(cell: str) -> tuple[str, ...]:
 def normalise(name: str) -> str:
     """One form of names that look the same: macOS writes accents as signs of their own."""
     return unicodedata.normalize("NFC", name).strip()
+
+
+def check_group(name: str, where: str) -> str:
+    """The name of a group. Raises SourceError for one that a spreadsheet would compute."""
+    if name.startswith(FORMULA_SIGNS):
+        raise SourceError(
+            f"{where}: {name[:80]!r} cannot be a group: spreadsheets take a leading {name[0]} for "
+            "a formula. Put a letter before it."
+        )
+    return name
 
 
 def resolve(path: Path) -> str:

@@ -42,13 +42,23 @@ def check_name(name: str) -> str:
     return found
 
 
+def person(session: Session, name: str) -> Labeller:
+    """The person of that name, added where new. Raises AccountError for one that cannot be."""
+    found = check_name(name)
+    for spelling in _spellings(found):
+        known = session.scalars(select(Labeller).where(Labeller.name == spelling)).one_or_none()
+        if known is not None:
+            return known
+    return find_labeller(session, found)
+
+
 def invite(session: Session, name: str, role: str) -> str:
     """Let a person, new or known, choose a password; returns the secret of their link.
 
     An earlier invitation ends; an earlier password holds until the new one is chosen.
     Raises AccountError.
     """
-    who = find_labeller(session, check_name(name))
+    who = person(session, name)
     if who.kind != "person":
         raise AccountError("{name!r} is no person. Choose another name.", name=who.name)
     secret = secrets.token_urlsafe(32)
@@ -97,11 +107,14 @@ def sign_in(engine: Engine, name: str, password: str, address: str) -> Labeller 
     name, password = _normalised(name)[:LONGEST_NAME], password[: LONGEST_PASSWORD + 1]
     with reading(engine) as session:
         _refuse_guessing(session, name, address)
-        who = session.scalars(select(Labeller).where(Labeller.name == name)).one_or_none()
+        named = select(Labeller).where(Labeller.name.in_(_spellings(name)))
+        people = session.scalars(named).all()
         session.expunge_all()
-    hashed = who.password if who is not None and who.password else _NOBODY
-    if _fits(hashed, password) and who is not None:
-        return who
+    for who in people:
+        if who.password and _fits(who.password, password):
+            return who
+    if not any(who.password for who in people):
+        _fits(_NOBODY, password)
     with writing(engine) as session:
         session.execute(delete(LoginFailure).where(LoginFailure.created_ms < _window()))
         session.add(LoginFailure(name=name, address=address, created_ms=now_ms()))
@@ -128,6 +141,11 @@ def accounts(session: Session) -> list[dict[str, Any]]:
 def _normalised(name: str) -> str:
     """One way of writing an accent, or two people could bear the same name."""
     return unicodedata.normalize("NFC", name).strip()
+
+
+def _spellings(name: str) -> list[str]:
+    """A normalised name, and with accents as signs of their own: so earlier versions kept some."""
+    return list(dict.fromkeys((name, unicodedata.normalize("NFD", name))))
 
 
 def _state(who: Labeller) -> str:

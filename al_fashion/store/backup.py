@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+import lzma
 import sqlite3
+import struct
 import tempfile
 import zipfile
+import zlib
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,20 @@ from al_fashion.workspace import DATABASE_NAME, Workspace
 
 _CONTENT = "backup.json"
 _COUNT = "SELECT count(*) FROM {}"
+# What reading a ZIP file raises that is none, is cut off or was changed: RuntimeError where it
+# seems encrypted or nests without end, LZMAError where another compression is named.
+_DAMAGED = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+)
 _COUNTED = ("image", "label", "labeller", "query", "answer", "round")
 
 
@@ -81,7 +98,7 @@ def restore(file: Path, folder: Path) -> dict[str, int]:
 def _copy_database(source: Path, target: Path) -> None:
     try:
         with (
-            closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as read,
+            closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as read,
             closing(sqlite3.connect(target)) as write,
         ):
             read.backup(write)
@@ -112,8 +129,8 @@ def _unpack(file: Path, folder: Path) -> dict[str, int]:
                     raise WorkspaceError(f"{name} in {file} was changed. Use another backup.")
                 (folder / name).write_bytes(read)
             expected: dict[str, int] = content["rows"]
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, NotImplementedError) as e:
-        raise WorkspaceError(f"{file} is no backup of ours, or damaged: {e}.") from e
+    except _DAMAGED as error:
+        raise WorkspaceError(f"{file} is no backup of ours, or damaged: {error}.") from error
     found = _check_database(folder / DATABASE_NAME)
     if found != expected:
         raise WorkspaceError(f"{file} should hold {expected}, and holds {found}.")

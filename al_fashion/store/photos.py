@@ -5,13 +5,15 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from al_fashion.errors import AnswerError, LabelError, UnknownLabel, WorkspaceError
 from al_fashion.store.schema import Answer, File, Image, Label, Rules, Truth
 
 LONGEST_LABEL = 80
+# What a spreadsheet begins a formula with.
+FORMULA_SIGNS = ("=", "+", "-", "@")
 _LABELS = select(Label).order_by(Label.position)
 
 
@@ -61,7 +63,7 @@ def check_label(label: str, known: Sequence[str]) -> str:
             name=name[:LONGEST_LABEL],
             longest=LONGEST_LABEL,
         )
-    if name[0] in "=+-@":
+    if name.startswith(FORMULA_SIGNS):
         raise LabelError(
             "{name!r} cannot be a label: spreadsheets take a leading {sign} for a formula.",
             name=name,
@@ -90,11 +92,22 @@ def image_paths(session: Session, ids: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
+def find_below(session: Session, place: str) -> str | None:
+    """A path at which a photo was seen that is `place`, an absolute path, or lies below it."""
+    below = place.rstrip(os.sep) + os.sep
+    ways = or_(File.path == place, File.path.startswith(below, autoescape=True))
+    # Databases may take capitals for small letters.
+    found = session.scalars(select(File.path).where(ways).order_by(File.path))
+    return next((path for path in found if f"{path}{os.sep}".startswith(below)), None)
+
+
 def find_image(session: Session, name: str) -> str:
     """The id of the photo called `name`: an image id, a path, or a file name.
 
     Raises AnswerError where there is none or where several photos bear that file name.
     """
+    if "\0" in name:  # which neither a path nor every database can hold
+        raise AnswerError("No photo's name has a NUL in it, as {name!r} has.", name=name)
     if session.get(Image, name) is not None:
         return name
     path = Path(name)

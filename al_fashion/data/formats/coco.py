@@ -88,6 +88,8 @@ def _photo(image: Row, said: set[str], where: str) -> SourcePhoto:
     row: Row = {**own, "image": image["file_name"]}
     if said != set(own.get("labels") or ()):
         row = {**row, "labels": sorted(said) or None, "answers": None}
+        if own.get("answers") and own.get("split") == "audit":
+            row["split"] = "pool"  # an attempt may have counted it, as in `importing`
     return photo_of(row, f"{where}, image {image['id']}")
 
 

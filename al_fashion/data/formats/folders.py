@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from al_fashion.data import fashion_mnist
+from al_fashion.data.formats import FOLDERS
 from al_fashion.data.formats.rows import (
     HEADER_NAME,
     Export,
@@ -32,6 +33,8 @@ from al_fashion.types import Record, Split
 MANIFEST = "manifest.jsonl"
 METADATA = "metadata.jsonl"
 SPLITS: dict[Split, str] = {"pool": "train", "heldout": "val", "audit": "test"}
+# What tells our metadata from another's.
+_OWN_TEXTS = ("answers", "labels", "split", "group")
 HUGGING_FACE_SPLITS = {**SPLITS, "heldout": "validation"}
 # Folders of photos without a label; a label of such a name is written with its first sign as %5F.
 NONE, NOT_KNOWN = "_none", "_not_known"
@@ -118,8 +121,10 @@ def read_huggingface(folder: Path) -> list[SourcePhoto]:
             inside = path.parent.relative_to(folder)
             if not isinstance(row.get("file_name"), str):
                 raise SourceError(f"{where} has no file_name, which is a text. Correct it.")
-            own = isinstance(row.get("answers"), str)
+            own = all(isinstance(row.get(name), str) for name in _OWN_TEXTS) and "known" in row
             texts = {**row, "image": row["file_name"], "known": "yes" if row.get("known") else "no"}
+            if not own and isinstance(row.get("answers"), str):
+                del texts["answers"]  # another's column, which means something else
             photo = photo_of(uncelled(texts, where) if own else texts, where)
             photos.append(replace(photo, path=str(inside / photo.path)))
     return photos
@@ -128,9 +133,12 @@ def read_huggingface(folder: Path) -> list[SourcePhoto]:
 def read_yolo(folder: Path) -> list[SourcePhoto]:
     """split/label/photo, ours or another's; a photo in several folders has all their labels.
 
-    Raises SourceError.
+    Ours does not say whom the labels of an audit's photos are from, so they go to the pool: an
+    attempt may have counted them. Raises SourceError.
     """
     splits = {name: split for split, name in SPLITS.items()}
+    if folder_format(folder) == "yolo":
+        splits[SPLITS["audit"]] = "pool"
     photos = []
     for split_folder in sorted(folder.iterdir()):
         if split_folder.name in splits and split_folder.is_dir():
@@ -144,11 +152,12 @@ def read_yolo(folder: Path) -> list[SourcePhoto]:
 
 
 def folder_format(folder: Path) -> str | None:
-    """Which format a folder says it is of; None for any other folder."""
+    """Which of FOLDERS a folder says it is; None for any other folder."""
     if not os.path.isfile(folder / HEADER_NAME):  # noqa: PTH113 -- never raises
         return None
     header = read_json(folder / HEADER_NAME)
-    return str(header.get("format")) if isinstance(header, dict) else None
+    found = header.get("format") if isinstance(header, dict) else None
+    return found if found in FOLDERS else None
 
 
 def folder_name(label: str) -> str:

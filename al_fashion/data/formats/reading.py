@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from al_fashion.data.formats import FILES, FOLDERS
+from al_fashion.data.formats import FILES
 from al_fashion.data.formats.coco import is_coco, read_coco
 from al_fashion.data.formats.folders import (
     folder_format,
@@ -41,8 +41,7 @@ def read_format(source: Path, format_: str) -> list[SourcePhoto]:
 def format_of(source: Path) -> str | None:
     """The format that a source is of by its looks; None for lists and folders of photos."""
     if os.path.isdir(source):  # noqa: PTH112 -- never raises, where Path.is_dir may
-        found = folder_format(source)
-        return found if found in FOLDERS else None
+        return folder_format(source)
     ending = source.suffix.lower()
     if ending == ".jsonl":
         return "jsonl"

@@ -7,13 +7,22 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from al_fashion.data import fashion_mnist
-from al_fashion.data.manifest import SourcePhoto, find_file, normalise, refuse, resolve
+from al_fashion.data.manifest import (
+    SourcePhoto,
+    check_group,
+    find_file,
+    normalise,
+    refuse,
+    resolve,
+)
 from al_fashion.errors import SourceError
+from al_fashion.store.database import now_ms
 from al_fashion.types import AnswerKind, GivenAnswer, Record, SkipReason, Split
 
 Row = dict[str, Any]
 HEADER_NAME = "al_fashion.json"
-_LATEST_MS = 2**62
+# How far another machine's clock may be ahead.
+_AHEAD_MS = 24 * 60 * 60 * 1000
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,7 @@ def photo_of(row: Row, where: str) -> SourcePhoto:
         group, split = row.get("group"), row.get("split")
         if not image or not isinstance(group, str | None):
             raise ValueError("image and group are texts, image is not empty")
+        group = check_group(normalise(group or ""), where) or None
     except (KeyError, TypeError, ValueError) as error:
         raise SourceError(
             f'{where}: expected {{"image": "path", "labels": ["…"]}} and optionally what an export '
@@ -74,7 +84,7 @@ def photo_of(row: Row, where: str) -> SourcePhoto:
     return SourcePhoto(
         path=image,
         labels=labels or None,
-        group=normalise(group or "") or None,
+        group=group,
         split=cast("Split", split) if split in get_args(Split) else None,
         answers=answers,
     )
@@ -151,8 +161,8 @@ def _answer(row: Mapping[str, Any]) -> GivenAnswer:
     labels = tuple(map(normalise, _texts(row.get("labels", []))))
     if (kind == "labels") != bool(labels):
         raise ValueError(f"an answer of kind {kind} with {len(labels)} labels")
-    if not (created is None or (type(created) is int and 0 <= created < _LATEST_MS)):
-        raise ValueError(f"created_ms {created!r}")
+    if not (created is None or (type(created) is int and 0 <= created <= now_ms() + _AHEAD_MS)):
+        raise ValueError(f"created_ms {created!r} is no time in milliseconds up to tomorrow")
     if reason is not None and (kind != "skip" or reason not in get_args(SkipReason)):
         raise ValueError(f"the reason {reason!r} of an answer of kind {kind}")
     return GivenAnswer(
