@@ -295,6 +295,7 @@ def test_a_folder_holds_one_experiment(manifest: Path, tmp_path: Path, run: Run)
         ("--budget", 20, "budget = 30, not 20"),
         ("--labellers", "noisy:0.1x3", "labellers"),
         ("--input-size", 32, "data"),
+        ("--learner", "sklearn.naive_bayes:GaussianNB", "learner"),
     ):
         status, _, err = run(*given, option, value)
         assert status == 1 and name in err and "-o DIR" in err
