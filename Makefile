@@ -39,9 +39,11 @@ benchmark-quick: setup
 	$(COMPARE) $(EXPERIMENTS)/quick.toml -o $(RESULTS)/quick
 
 benchmark: setup
-	$(COMPARE) $(EXPERIMENTS)/headline.toml $(DATA) -o $(RESULTS)/grid
+	@trap 'exit 130' INT; status=0; \
+	$(COMPARE) $(EXPERIMENTS)/headline.toml $(DATA) -o $(RESULTS)/grid || status=$$?; \
 	for batch in 10 50 200; do \
 	  $(COMPARE) $(EXPERIMENTS)/headline.toml $(DATA) -o $(RESULTS)/batch-$$batch \
-	    --strategies auto,usdm,margin,random --batch $$batch --initial 20 --budget 2000 || exit 1; done
+	    --strategies auto,usdm,margin,random --batch $$batch --initial 20 --budget 2000 || status=$$?; done; \
 	$(COMPARE) $(EXPERIMENTS)/headline.toml $(DATA) -o $(RESULTS)/grid \
-	  --strategies '*,modal:*,skactiveml:*'
+	  --strategies '*,modal:*,skactiveml:*' || status=$$?; \
+	exit $$status

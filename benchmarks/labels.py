@@ -34,9 +34,9 @@ def main() -> None:
     folder = given.output or HERE / "results" / ("quick" if given.quick else "grid")
     options = FeatureOptions(given.weights, progress=True)
     found = compare(experiment, folder, options, jobs=given.jobs)
-    write(folder)
+    summary = write(folder)
     failed = [f"{job.data} {job.strategy} {job.seed}" for job in found.failed]
-    print(json.dumps({"experiment": found.digest, "cases": cases(folder), "failed": failed}))
+    print(json.dumps({"experiment": found.digest, "cases": cases(summary), "failed": failed}))
 
 
 def _arguments() -> argparse.Namespace:

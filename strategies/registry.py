@@ -41,6 +41,7 @@ ADAPTERS = {"modal": "strategies.modal", "skactiveml": "strategies.skactiveml"}
 """Other libraries' strategies: `get("modal:x")` is this module's `adapted("x") -> Entry`."""
 
 _ENTRIES: dict[str, Entry] = {}
+_ADDED: dict[str, Entry] = {}
 
 
 def strategy(
@@ -73,7 +74,7 @@ def strategy(
 
 
 def names() -> list[str]:
-    """The names of all strategies of this package, sorted."""
+    """The names of all strategies of this package, sorted; none that were added from elsewhere."""
     return sorted(_ENTRIES)
 
 
@@ -86,9 +87,10 @@ def entry(name: str) -> Entry:
     if colon and library in ADAPTERS:
         adapted: Entry = importlib.import_module(ADAPTERS[library]).adapted(its_name)
         return adapted
-    if name not in _ENTRIES:
+    found = _ENTRIES.get(name) or _ADDED.get(name)
+    if found is None:
         raise UnknownStrategy(f"No strategy is named {name!r}. {suggestion(name, names())}")
-    return _ENTRIES[name]
+    return found
 
 
 def suggestion(name: str, known: Sequence[str]) -> str:
@@ -130,4 +132,4 @@ def add(name: str, load: Callable[[], Strategy]) -> None:
     finally:
         _ENTRIES.clear()
         _ENTRIES.update(before)
-    _ENTRIES[name] = known[-1] if known else Entry(function, "A strategy of your own.")
+    _ADDED[name] = known[-1] if known else Entry(function, "A strategy of your own.")

@@ -21,6 +21,7 @@ from al_fashion.cli import main
 from al_fashion.comparison.experiment import (
     DataSet,
     Experiment,
+    check_experiment,
     load_experiment,
     name_of,
     seed_range,
@@ -105,7 +106,12 @@ def test_a_comparison_from_photos_to_the_report(manifest: Path, tmp_path: Path, 
     assert (folder / "report.html").exists() and (folder / "summary.json").exists()
     described = tomllib.loads((folder / "experiment.toml").read_text())
     assert described["strategies"] == ["margin", "random"]
-    assert described["data"][0]["source"] == str(manifest.absolute())
+    source = described["data"][0]["source"]
+    assert not Path(source).is_absolute() and (folder / source).samefile(manifest)
+    assert str(manifest.parent) not in (folder / "summary.json").read_text()
+    summary = json.loads((folder / "summary.json").read_text())
+    assert f"experiment {summary['experiment_hash']}: " in out
+    assert summary["experiment_hash"] in (folder / "report.html").read_text()
     # What is done is not run again; more seeds and strategies join what is there.
     before = {tuple(row.values()) for row in rows}
     status, _, err = run(folder / "experiment.toml", "-o", folder)
@@ -114,6 +120,10 @@ def test_a_comparison_from_photos_to_the_report(manifest: Path, tmp_path: Path, 
     more = rows_of(folder)
     assert status == 0 and len(more) == 27
     assert before <= {tuple(row.values()) for row in more}
+    # A smaller comparison loses none of them.
+    status, _, err = run("--strategies", "random", "--seeds", 1, *given)
+    assert status == 0 and "also hold 8 finished runs" in err
+    assert {tuple(r.values()) for r in rows_of(folder)} == {tuple(r.values()) for r in more}
 
 
 def test_the_number_of_jobs_changes_nothing(manifest: Path, tmp_path: Path, run: Run) -> None:
@@ -203,6 +213,7 @@ def test_what_fails_fails_alone(manifest: Path, tmp_path: Path, run: Run) -> Non
     assert "RuntimeError: no photo pleases me" in written["bad.py_fails-1.txt"]
     assert "exit code 7" in written["bad.py_dies-0.txt"]
     assert "expected a Selection" in written["bad.py_rubbish-1.txt"]
+    assert "seed 1 and 4 more: RuntimeError: no photo pleases me" in err
     # Mended, the arm runs again and its failures are gone.
     (tmp_path / "bad.py").write_text(FAILING.replace("== 1", "== 99"))
     status, _, _ = run("--strategies", f"{tmp_path}/bad.py:fails", *given)
@@ -241,6 +252,42 @@ def test_what_cannot_be_is_refused_in_one_line(
     assert not (tmp_path / "o" / "results.csv").exists()
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"most_frequent": 1}, "most_frequent = 1: expected 2"),
+        ({"minimum_positives": -1}, "minimum_positives = -1"),
+        ({"input_size": 16}, "input_size = 16: expected 32 to 1024"),
+        ({"input_size": 2000}, "input_size = 2000"),
+        ({"budget": -5}, "budget = -5"),
+        ({"seconds_a_key": 0.0}, "seconds_a_key = 0.0"),
+        ({"seconds_a_key": float("nan")}, "seconds_a_key = nan"),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused(given: dict[str, Any], expected: str) -> None:
+    of_all = {name: given[name] for name in given if name == "seconds_a_key"}
+    own = {name: given[name] for name in given if name not in of_all}
+    with pytest.raises(ComparisonError, match=expected):
+        check_experiment(Experiment(data=(DataSet("shop", "shop", **own),), **of_all))
+
+
+def test_where_every_run_fails_the_reason_is_told_first(
+    manifest: Path, tmp_path: Path, run: Run
+) -> None:
+    (tmp_path / "bad.py").write_text(
+        "from sklearn.naive_bayes import GaussianNB\n"
+        "class Bad(GaussianNB):\n"
+        "    def fit(self, X, y):\n"
+        "        raise RuntimeError('I do not learn')\n"
+    )
+    given = ("--data", manifest, *SMALL, "--strategies", "random", "--seeds", 2, "-o", tmp_path)
+    status, _, err = run("--learner", f"{tmp_path}/bad.py:Bad", *given)
+    assert status == 1
+    failed, _, nothing = err.partition("no finished run of 'random'")
+    assert "2 of 2 runs failed" in failed and "RuntimeError: I do not learn" in failed
+    assert f"{tmp_path / 'failures'}" in failed and nothing
+
+
 def test_a_folder_holds_one_experiment(manifest: Path, tmp_path: Path, run: Run) -> None:
     given = ("--data", manifest, *SMALL, "--strategies", "random", "--seeds", 1, "-o", tmp_path)
     assert run(*given)[0] == 0
@@ -248,9 +295,14 @@ def test_a_folder_holds_one_experiment(manifest: Path, tmp_path: Path, run: Run)
         ("--budget", 20, "budget = 30, not 20"),
         ("--labellers", "noisy:0.1x3", "labellers"),
         ("--input-size", 32, "data"),
+        ("--learner", "sklearn.naive_bayes:GaussianNB", "learner"),
     ):
         status, _, err = run(*given, option, value)
         assert status == 1 and name in err and "-o DIR" in err
+    (tmp_path / "moved.csv").write_text(
+        manifest.read_text().replace("photos/", f"{manifest.parent}/photos/")
+    )
+    assert run(f"--data={manifest.parent.name}={tmp_path}/moved.csv", *given[2:])[0] == 0
     one, other = Results(tmp_path), Results(tmp_path)
     refused = pytest.raises(ComparisonError, match="at work")
     with one.alone(), refused, other.alone():
@@ -270,9 +322,12 @@ def test_a_toml_file_describes_an_experiment_completely(tmp_path: Path) -> None:
         initial=20,
         labellers="noisy:0.1x3",
     )
-    written.save(tmp_path / "a.toml")
+    written.save(tmp_path / "a.toml", "12ab")
+    assert (tmp_path / "a.toml").read_text().startswith("# experiment 12ab\n")
+    assert str(tmp_path) not in (tmp_path / "a.toml").read_text()
     assert load_experiment(tmp_path / "a.toml") == written
     assert written.seeds_for("auto") == range(30) and written.budget_for("three") == 100
+    assert replace(written, budget=60).budget_for("three") == 60
     contents = {"shop": "1", "three": "2"}
     digest = written.digest(contents)
     moved = replace(written, data=(replace(written.data[0], source="else"), written.data[1]))
@@ -347,7 +402,9 @@ def test_a_data_set_keeps_the_labels_that_it_names(manifest: Path, tmp_path: Pat
         writer.writerows(rows)
     found = pixels(several)
     assert not found.exclusive and found.labels.sum() == 150
-    assert pixels(several, minimum_positives=35).classes == everything.classes
+    without = pixels(several, minimum_positives=35)
+    assert without.classes == everything.classes and without.exclusive
+    assert pixels(several, leave_out=("hat",), exclusive=True).exclusive
     # Without their only label photos stay, as 'none of these', where labels are not exclusive.
     assert len(pixels(several, leave_out=("dress",)).labels) == 120
     with pytest.raises(ComparisonError, match="several labels"):
@@ -362,7 +419,20 @@ def test_results_are_replaced_and_told_in_the_order_of_the_jobs(tmp_path: Path) 
     results.record(jobs[1], Outcome(2.0, None, "oh"))
     assert results.done(jobs) == {jobs[2]}
     assert list(results.outcomes(jobs)) == [jobs[1], jobs[2]]
-    assert results.done([replace(jobs[2], code="changed")]) == set()
+    changed = replace(jobs[2], code="changed")
+    assert results.done([changed]) == set() and not results.outcomes([changed])
+    assert results.others(jobs[:2]) == [jobs[2]] and results.others([changed]) == []
+    results.record(Job("b", "own.py:z", 0, "old"), Outcome(1.0, []))
+    results.record(Job("b", "own.py:z", 1, "new"), Outcome(1.0, []))
+    assert results.others(jobs) == [Job("b", "own.py:z", 1, "new")]
+    results.close()
+    # Before its first job, a folder has no results that another setting would not fit.
+    results = Results(tmp_path / "empty")
+    results.keep_setting({"budget": 1})
+    results.keep_setting({"budget": 2})
+    results.record(jobs[0], None)
+    with pytest.raises(ComparisonError, match="budget = 2, not 3"):
+        results.keep_setting({"budget": 3})
     results.close()
     (tmp_path / "results.sqlite").write_text("no database" * 100)
     with pytest.raises(ComparisonError, match="-o DIR"):

@@ -11,7 +11,7 @@ from comparisons import CLASSES, experiment, made_up
 import strategies
 from al_fashion.comparison import memory
 from al_fashion.comparison.arms import find_arms
-from al_fashion.comparison.engines import Plan, attempt
+from al_fashion.comparison.engines import ONE_THREAD, Plan, attempt
 from al_fashion.comparison.labellers import parse_labellers, simulated_labellers
 from al_fashion.comparison.learners import own_learner
 from al_fashion.comparison.learning_curve import Job, begin, run_job, split
@@ -271,6 +271,11 @@ def test_a_job_that_exits_has_failed() -> None:
     plan = Plan(experiment(), {}, "")
     outcome = attempt(Job("made-up", "own.py:leaves", 0, code), plan, made_up())
     assert outcome.curve is None and "SystemExit: 3" in outcome.traceback
+
+
+def test_workers_begin_with_one_thread_for_tensorflow_too() -> None:
+    # The names that TensorFlow reads: tensorflow/core/common_runtime/process_util.cc.
+    assert ONE_THREAD["TF_NUM_INTRAOP_THREADS"] == ONE_THREAD["TF_NUM_INTEROP_THREADS"] == "1"
 
 
 LEARNERS = """

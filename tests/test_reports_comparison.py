@@ -94,7 +94,7 @@ def test_numbers_are_those_worked_out_by_hand(tmp_path: Path) -> None:
     other = [[0.5, 0.6, 0.7], [0.5, 0.62, 0.7], [0.44, 0.6, 0.66]]
     rows = [r for seed in range(3) for r in curve("random", seed, random[seed])]
     rows += [r for seed in range(3) for r in curve("margin", seed, other[seed])]
-    found = {case["strategy"]: case for case in cases(folder(tmp_path, rows))}
+    found = {case["strategy"]: case for case in cases(write(folder(tmp_path, rows)))}
 
     def area(runs: list[list[float]]) -> np.ndarray:
         return np.array([(a / 2 + b + c / 2) / 2 for a, b, c in runs])
@@ -113,7 +113,9 @@ def test_numbers_are_those_worked_out_by_hand(tmp_path: Path) -> None:
 
 
 def test_everything_is_written_and_the_same_again(tmp_path: Path) -> None:
-    (folder(tmp_path, three()) / "experiment.toml").write_text("budget = 500\n[head]\nx = '<b>'\n")
+    (folder(tmp_path, three()) / "experiment.toml").write_text(
+        "# experiment 12ab34cd56ef\nbudget = 500\n[head]\nx = '<b>'\n"
+    )
     write(tmp_path)
     first = (tmp_path / "summary.json").read_bytes()
     summary = json.loads(first)
@@ -129,6 +131,7 @@ def test_everything_is_written_and_the_same_again(tmp_path: Path) -> None:
     for path in (tmp_path / "plots").iterdir():
         ElementTree.fromstring(path.read_text(encoding="utf-8"))
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert summary["experiment_hash"] == "12ab34cd56ef" and "<td>12ab34cd56ef</td>" in page
     assert "x = &#39;&lt;b&gt;&#39;" in page
     assert "at least 6 independent data sets" in page
     write(tmp_path)
@@ -211,7 +214,7 @@ def test_random_alone_is_nothing_to_compare(tmp_path: Path) -> None:
     assert summary["headline"] == [
         "On 1 data set and 3 seeds, only random was run: there is nothing to compare."
     ]
-    assert cases(tmp_path)[0]["share_of_random"] == 1
+    assert cases(summary)[0]["share_of_random"] == 1
 
 
 def test_empty_cells_and_measures(tmp_path: Path) -> None:
@@ -293,7 +296,7 @@ def test_what_is_left_of_a_failed_run_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "failures").mkdir()
     (tmp_path / "failures" / "usdm-0.txt").write_text("MemoryError\n")
     summary = write(tmp_path)
-    assert "usdm" not in {case["strategy"] for case in cases(tmp_path)}
+    assert "usdm" not in {case["strategy"] for case in cases(summary)}
     assert summary["data_sets"][0]["labels"][-1] == 500
 
 

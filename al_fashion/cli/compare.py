@@ -104,8 +104,15 @@ def compare(
     for remark in found.remarks:
         click.echo(remark, err=True)
     failed = [f"{job.strategy} on {job.data} with seed {job.seed}" for job in found.failed]
-    write(output)
-    table = cases(output)
+    if failed:  # first, for it may be why there is nothing to report on
+        reason = found.outcomes[found.failed[0]].traceback.strip().splitlines()[-1]
+        click.echo(
+            f"{len(failed)} of {len(found.outcomes)} runs failed: {failed[0]}"
+            f"{f' and {len(failed) - 1} more' if failed[1:] else ''}: {reason}\n"
+            f"Tracebacks are in {output / 'failures'}.",
+            err=True,
+        )
+    table = cases(write(output))
     if as_json:
         name = {"folder": str(output), "experiment": found.digest}
         print_json({**name, "cases": table, "failed": failed})
@@ -113,12 +120,6 @@ def compare(
         _print_table(table)
         click.echo(f"\nexperiment {found.digest}: {output / 'report.html'}")
     if failed:
-        click.echo(
-            f"{len(failed)} of {len(found.outcomes)} runs failed: {failed[0]}"
-            f"{f' and {len(failed) - 1} more' if failed[1:] else ''}. "
-            f"Tracebacks are in {output / 'failures'}.",
-            err=True,
-        )
         ctx.exit(1)
 
 

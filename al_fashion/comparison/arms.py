@@ -68,15 +68,11 @@ def _check_name(given: str, found: Mapping[str, Arm]) -> None:
 
 def _meant(name: str) -> list[str]:
     patterns = {
-        EVERYTHING: _ours,
+        EVERYTHING: strategies.names,
         f"modal:{EVERYTHING}": modal.peer_names,
         f"skactiveml:{EVERYTHING}": skactiveml.peer_names,
     }
     return patterns[name]() if name in patterns else [name]
-
-
-def _ours() -> list[str]:
-    return [name for name in strategies.names() if ".py:" not in name]
 
 
 def _arm(name: str, batch: int) -> Arm:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import math
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields
@@ -24,9 +26,10 @@ class DataSet:
 
     Of their labels stay `classes` (all where none are named), less those of `leave_out`, only
     the `most_frequent` and those with `minimum_positives` photos; 0 is no limit. Where
-    `exclusive`, photos with another label are left out, else only the label is. None finds out
-    whether any photo has several. `input_size` is in pixels, 0 chooses by the photos' own size.
-    `budget` is its own, where it has too few photos for the experiment's.
+    `exclusive`, photos that have none of them are left out, else they stay as photos without a
+    label. None finds out whether any photo has several of them. `input_size` is in pixels, 0
+    chooses by the photos' own size.
+    `budget` is its own, where it has too few photos for the experiment's, which bounds it.
     """
 
     name: str
@@ -85,18 +88,28 @@ class Experiment:
     def budget_for(self, data: str) -> int:
         """Labels at the end on the data set of that name."""
         own = {dataset.name: dataset.budget for dataset in self.data}
-        return own.get(data) or self.budget
+        return min(own.get(data) or self.budget, self.budget)
 
     def setting(self) -> dict[str, Any]:
         """All that a learning curve depends on besides the data, the strategy and the seed."""
         values = _plain(self)
         for name in ("data", "strategies", "seeds", "seeds_of"):
             values.pop(name, None)
-        return values
+        return {**values, "learner": shown(self.learner)}
 
-    def save(self, path: Path) -> None:
-        """Write it as TOML, whole or not at all; sources and own files by absolute paths."""
-        write_text(path, tomli_w.dumps(_plain(self)))
+    def save(self, path: Path, digest: str) -> None:
+        """Write it as TOML below its hash, whole or not at all.
+
+        Sources and own files are written relative to the file's folder.
+        """
+        values = _plain(self)
+        for dataset in values["data"]:
+            if dataset["source"] != FASHION_MNIST:
+                dataset["source"] = _relative(dataset["source"], path.parent)
+        values["strategies"] = [_own_relative(name, path.parent) for name in self.strategies]
+        if self.learner:
+            values["learner"] = _own_relative(self.learner, path.parent)
+        write_text(path, f"# experiment {digest}\n{tomli_w.dumps(values)}")
 
     def digest(self, contents: Mapping[str, str]) -> str:
         """The hash that names the result: where photos and own files lie makes no difference.
@@ -156,10 +169,7 @@ def check_experiment(experiment: Experiment) -> None:
             f"Two data sets have one name: {', '.join(names)}. Give them as --data NAME=SOURCE."
         )
     for dataset in experiment.data:
-        if not dataset.source:
-            raise ComparisonError(
-                f"The data set {dataset.name} has no source. Give --data {dataset.name}=SOURCE."
-            )
+        _check_data_set(dataset)
     for name, least in (("budget", 1), ("batch", 1), ("initial", 0), ("pool", 10)):
         if getattr(experiment, name) < least:
             raise ComparisonError(
@@ -174,9 +184,31 @@ def check_experiment(experiment: Experiment) -> None:
             )
     if not 0 < experiment.test < 1:
         raise ComparisonError(f"test = {experiment.test}: expected a share between 0 and 1.")
+    if not 0 < experiment.seconds_a_key < math.inf:
+        raise ComparisonError(
+            f"seconds_a_key = {experiment.seconds_a_key}: expected seconds above 0."
+        )
     parse_labellers(experiment.labellers)
     for seeds in (experiment.seeds, *experiment.seeds_of.values()):
         seed_range(seeds)
+
+
+def _check_data_set(dataset: DataSet) -> None:
+    if not dataset.source:
+        raise ComparisonError(
+            f"The data set {dataset.name} has no source. Give --data {dataset.name}=SOURCE."
+        )
+    for name, right, expected in (
+        ("most_frequent", lambda n: n == 0 or n >= 2, "2 or more, or 0 for all"),
+        ("minimum_positives", lambda n: n >= 0, "0 or more"),
+        ("input_size", lambda n: n == 0 or 32 <= n <= 1024, "32 to 1024 pixels, or 0"),
+        ("budget", lambda n: n >= 0, "1 or more, or 0 for the experiment's"),
+    ):
+        value = getattr(dataset, name)
+        if not right(value):
+            raise ComparisonError(
+                f"The data set {dataset.name} has {name} = {value}: expected {expected}."
+            )
 
 
 def shown(name: str) -> str:
@@ -244,6 +276,18 @@ def from_folder(names: Any, folder: Path) -> Any:
     if not isinstance(names, str):
         return tuple(from_folder(name, folder) for name in names)
     return str((folder / names).absolute()) if ".py:" in names else names
+
+
+def _own_relative(name: str, folder: Path) -> str:
+    return _relative(name, folder) if ".py:" in name else name
+
+
+def _relative(path: str, folder: Path) -> str:
+    """A path as seen from a folder, links of the folder followed."""
+    try:
+        return Path(os.path.relpath(path, folder.resolve())).as_posix()
+    except ValueError:  # another drive
+        return path
 
 
 def _plain(experiment: Experiment) -> dict[str, Any]:

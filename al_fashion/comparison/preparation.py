@@ -108,17 +108,18 @@ def _with_kept_labels(dataset: DataSet) -> tuple[list[SourcePhoto], bool]:
         exclusive=False,
     )
     labelled = [photo for photo in photos if photo.labels]
-    several = any(len(photo.labels or ()) > 1 for photo in labelled)
-    exclusive = not several if dataset.exclusive is None else dataset.exclusive
-    if exclusive and several:
-        raise ComparisonError(
-            f"Photos of the data set {dataset.name} have several labels. Leave `exclusive` away."
-        )
     kept = _kept_labels(dataset, labelled)
     cut = [
         replace(photo, labels=tuple(name for name in photo.labels or () if name in kept))
         for photo in labelled
     ]
+    several = any(len(photo.labels or ()) > 1 for photo in cut)
+    exclusive = not several if dataset.exclusive is None else dataset.exclusive
+    if exclusive and several:
+        raise ComparisonError(
+            f"Photos of the data set {dataset.name} have several labels among those kept. "
+            "Leave `exclusive` away."
+        )
     return ([photo for photo in cut if photo.labels] if exclusive else cut), exclusive
 
 

@@ -79,10 +79,14 @@ class Results:
         return {name: json.loads(value) for name, value in rows}
 
     def keep_setting(self, values: Mapping[str, Any]) -> None:
-        """Remember it. Raises ComparisonError where the folder's results had another."""
-        earlier = self.setting()
+        """Remember it. Raises ComparisonError where the folder's results had another.
+
+        Where a data set lies makes no difference.
+        """
+        held = self._connection.execute("select 1 from job limit 1").fetchone()
+        earlier = self.setting() if held else {}
         for name, value in values.items():
-            if name in earlier and earlier[name] != json.loads(json.dumps(value)):
+            if name in earlier and _content(earlier[name]) != _content(value):
                 raise ComparisonError(
                     f"{self.folder} holds results with {name} = {_short(earlier[name])}, not "
                     f"{_short(value)}. Name another folder with -o DIR, or set it so."
@@ -115,20 +119,33 @@ class Results:
     def outcomes(self, jobs: Sequence[Job]) -> dict[Job, Outcome]:
         """What is known of these jobs, in their order."""
         rows = self._connection.execute(
-            "select data, strategy, seed, seconds, curve, traceback from job "
+            "select data, strategy, seed, code, seconds, curve, traceback from job "
             "where status in ('done', 'failed')"
         )
-        found = {(data, strategy, seed): rest for data, strategy, seed, *rest in rows}
-        known = {job: found.get((job.data, job.strategy, job.seed)) for job in jobs}
+        found = {Job(*row[:4]): row[4:] for row in rows}
+        known = {job: found.get(job) for job in jobs}
         return {
             job: Outcome(row[0], None if row[1] is None else json.loads(row[1]), row[2])
             for job, row in known.items()
             if row is not None
         }
 
+    def others(self, jobs: Sequence[Job]) -> list[Job]:
+        """The folder's other jobs that are done; of an own strategy, those with its newest code."""
+        rows = self._connection.execute(
+            "select data, strategy, seed, code from job where status = 'done' order by rowid"
+        )
+        done = [Job(*row) for row in rows]
+        codes = {job.strategy: job.code for job in (*done, *jobs)}
+        left = {job for job in done if job.code == codes[job.strategy]} - set(jobs)
+        return sorted(left, key=lambda job: (job.data, job.strategy, job.seed))
+
     def write_tables(self, jobs: Sequence[Job]) -> None:
-        """results.csv, rows in the order of the jobs, and a file of tracebacks a failed arm."""
-        outcomes = self.outcomes(jobs)
+        """results.csv of all that is done in the folder, and a file of tracebacks a failed arm.
+
+        Rows are in the order of the jobs, then those of others. Failures are of the jobs.
+        """
+        outcomes = self.outcomes([*jobs, *self.others(jobs)])
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -156,6 +173,14 @@ def failure_name(job: Job) -> str:
     """The file of an arm's tracebacks with one seed, of all data sets."""
     strategy = re.sub(r"[^\w.+-]", "_", job.strategy)
     return f"{strategy}-{job.seed}.txt"
+
+
+def _content(value: Any) -> Any:
+    """A setting as it is read again, without the place of a data set's photos."""
+    read = json.loads(json.dumps(value))
+    if isinstance(read, dict):
+        read.pop("source", None)
+    return read
 
 
 def _cell(value: Any) -> Any:

@@ -71,10 +71,14 @@ def compare(
         wanted, remarks = _jobs(experiment, arms, photos)
         _check_budget(experiment, photos)
         results.keep_setting(_setting(experiment, folders, learner_code))
-        experiment.save(folder / "experiment.toml")
+        digest = experiment.digest(_contents(experiment, arms, folders, learner_code))
+        experiment.save(folder / "experiment.toml", digest)
         plan = Plan(experiment, folders, learner_code)
         _run(results, wanted, plan, ENGINES[engine], jobs or _cores(), options.progress)
-        digest = experiment.digest(_contents(experiment, arms, folders, learner_code))
+        if others := results.others(wanted):
+            remarks.append(
+                f"The tables also hold {len(others)} finished runs of earlier comparisons here."
+            )
         return Comparison(folder, digest, results.outcomes(wanted), remarks)
 
 

@@ -42,16 +42,16 @@ def write(directory: Path) -> dict[str, Any]:
     return summary
 
 
-def cases(directory: Path) -> list[dict[str, Any]]:
-    """One row a data set and strategy, the largest area first: the figures one would print.
+def cases(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Of a summary, one row a data set and strategy, the largest area first: what one would print.
 
     `aulc` and its standard deviation over seeds `aulc_sd`, the accuracy at the end `final`,
     `share_of_random` (labels to random's final accuracy over random's), and Holm's p-values of
     paired t tests against random (`p_random`) and the default, or the best where the default was
-    not run (`p_default`). None where the runs cannot tell. Raises ComparisonError.
+    not run (`p_default`). None where the runs cannot tell.
     """
     found = []
-    for data_set in summarise(read_results(directory))["data_sets"]:
+    for data_set in summary["data_sets"]:
         for row in data_set["strategies"]:
             case = {"data": data_set["data"], "strategy": row["strategy"]}
             for name, digits in (
@@ -120,6 +120,7 @@ def _computed(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         found.append((each["data"], f"{span}; seeds that all strategies share: {seeds}"))
     return [
         *found,
+        ("experiment", summary["experiment_hash"] or "not known"),
         ("SHA-256 of results.csv", summary["sha256_of_results"]),
         (
             "area",

@@ -26,6 +26,8 @@ MEASURES = (
     "macro_f1",
     "map",
 )
+# The first line of an experiment.toml that `compare` wrote.
+HASH_LINE = r"# experiment ([0-9a-f]+)\n"
 # A run that ends before this share of random's labels did not finish.
 _FINISHED = 0.8
 
@@ -62,12 +64,15 @@ class Failure:
 class Results:
     """Runs by data set, strategy and seed; what is missing; the experiment's text and hash.
 
+    `digest` is the SHA-256 of results.csv.
+
     `random` is among the strategies of every data set.
     """
 
     runs: dict[str, Arms]
     failures: list[Failure]
     experiment: str | None
+    experiment_hash: str | None
     digest: str
 
 
@@ -93,7 +98,9 @@ def read_results(directory: Path) -> Results:
             f"{table} has no finished run of {RANDOM!r}, which all others are compared with. "
             "Run it too."
         )
-    return Results(runs, failures, _experiment(directory), file_hash(table))
+    experiment = _experiment(directory)
+    said = re.match(HASH_LINE, experiment or "")
+    return Results(runs, failures, experiment, said and said[1], file_hash(table))
 
 
 def _finished(

@@ -56,6 +56,7 @@ def summarise(results: Results) -> dict[str, Any]:
             "ranks": _ranks(fair, reference, rng),
             "failures": [asdict(failure) for failure in results.failures],
             "experiment": results.experiment,
+            "experiment_hash": results.experiment_hash,
             "sha256_of_results": results.digest,
         }
     )
