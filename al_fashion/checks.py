@@ -70,7 +70,7 @@ def _database(folder: Path) -> str:
 
 
 def _photos(folder: Path) -> str:
-    from al_fashion.data.importing import missing_photos
+    from al_fashion.data.places import missing_photos
 
     missing = missing_photos(Workspace.open(folder))
     if missing:

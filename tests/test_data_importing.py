@@ -16,7 +16,8 @@ from sqlalchemy import func, select
 
 from al_fashion.data import fashion_mnist
 from al_fashion.data.answers import import_answers
-from al_fashion.data.importing import ImportReport, import_photos, missing_photos, relocate
+from al_fashion.data.importing import ImportReport, import_photos
+from al_fashion.data.places import missing_photos, relocate
 from al_fashion.errors import SourceError, UnknownLabel, WorkspaceError
 from al_fashion.store.consensus import consensus
 from al_fashion.store.database import reading, writing

@@ -159,7 +159,7 @@ def _remove_missing(workspace: Workspace) -> None:
 
 
 def _relocate(workspace: Workspace, folder: Path) -> None:
-    from al_fashion.data.importing import relocate
+    from al_fashion.data.places import relocate
 
     found, still_missing = relocate(workspace, folder, progress=True)
     click.echo(f"{found} photos found again, {still_missing} still missing.")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from al_fashion.comparison.experiment import DataSet
 from al_fashion.data.given_labels import unite_labels
 from al_fashion.data.images import read_pixels
-from al_fashion.data.importing import fitting_input_size
+from al_fashion.data.input_size import fitting_input_size
 from al_fashion.data.inspection import inspect_files
 from al_fashion.data.manifest import SourcePhoto
 from al_fashion.data.near_duplicates import join_near, likenesses, near_pairs

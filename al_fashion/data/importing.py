@@ -1,7 +1,6 @@
 """Bringing photos in: every file is decoded and recorded, then all photos appear at once."""
 
 import hashlib
-import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,30 +8,24 @@ from pathlib import Path
 from typing import cast, get_args
 
 import numpy as np
-from sqlalchemy import delete, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from al_fashion.config import FILE_NAME
 from al_fashion.data.given_answers import add_given_answers, says_labels
 from al_fashion.data.given_labels import add_labels, unite_labels
-from al_fashion.data.inspection import inspect_files, is_at, record_files, replace_rows, storable
-from al_fashion.data.manifest import SourcePhoto, examples, read_class_map, resolve
+from al_fashion.data.input_size import choose_input_size
+from al_fashion.data.inspection import record_files, storable
+from al_fashion.data.manifest import SourcePhoto, examples, read_class_map
 from al_fashion.data.near_duplicates import join_near, near_pairs, read_likeness
+from al_fashion.data.places import own_paths
 from al_fashion.data.sources import read_source
 from al_fashion.data.splits import assign_splits, name_groups
-from al_fashion.data.walking import walk
-from al_fashion.errors import SourceError
 from al_fashion.store.accounts import RESERVED_NAMES
 from al_fashion.store.database import reading, writing
 from al_fashion.store.photos import check_groups, in_chunks, labels, rules
 from al_fashion.store.schema import File, Image, Removed, Rules
 from al_fashion.types import GivenAnswer, Split
-from al_fashion.workspace import DATABASE_NAME, LOCK_NAME, SECRET_KEY_NAME, Workspace
-
-INPUT_SIZE = 224
-# Photos of at most this long side gain nothing from being blown up to 224 px.
-SMALL_SIDE = 64
-SMALL_INPUT_SIZE = 48
+from al_fashion.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -104,7 +97,7 @@ def import_photos(
             label_column=label_column,
             known=known,
             exclusive=fixed.exclusive,
-            leave_out=_own_paths(workspace),
+            leave_out=own_paths(workspace),
             format_=format_,
         )
         if draw_splits:
@@ -113,64 +106,8 @@ def import_photos(
         record_files(workspace, sorted({photo.path for photo in photos}), progress)
         with writing(workspace.engine) as session:
             report = _add_photos(session, photos, fixed, labels_as, remarks)
-            _choose_input_size(workspace, session)
+            choose_input_size(workspace, session)
         return report
-
-
-def relocate(workspace: Workspace, folder: Path, progress: bool = False) -> tuple[int, int]:
-    """Find photos that were moved, by content, below a folder: (found, still missing).
-
-    Their old places are forgotten. Raises SourceError where the folder cannot be read.
-    """
-    try:
-        os.scandir(folder).close()
-    except OSError as error:
-        raise SourceError(
-            f"{folder} cannot be read ({error.strerror}). Name the folder the photos are in now."
-        ) from error
-    with workspace.lock("relocate"):
-        missing = {image_id for image_id, _ in missing_photos(workspace)}
-        if not missing:
-            return 0, 0
-        paths = sorted({resolve(path) for path, _ in walk(folder, _own_paths(workspace))})
-        seen = [row for batch in inspect_files(paths, progress) for row in batch]
-        rows = [row for row in seen if row["image_id"] in missing]
-        found = {row["image_id"] for row in rows}
-        with writing(workspace.engine) as session:
-            for part in in_chunks(sorted(found)):
-                session.execute(delete(File).where(File.image_id.in_(part)))
-            replace_rows(session, rows)
-    return len(found), len(missing - found)
-
-
-def missing_photos(workspace: Workspace) -> list[tuple[str, str]]:
-    """(image id, a path it was at) of photos that are at none of their paths any more.
-
-    Looks at existence and size only, so that it is quick.
-    """
-    with reading(workspace.engine) as session:
-        rows = session.execute(
-            select(Image.id, File.path, File.size)
-            .join(File, File.image_id == Image.id, isouter=True)
-            .order_by(Image.id, File.path)
-        )
-        places: dict[str, list[tuple[str | None, int | None]]] = defaultdict(list)
-        for image_id, path, size in rows:
-            places[image_id].append((path, size))
-    return [
-        (image_id, found[0][0] or "")
-        for image_id, found in places.items()
-        if not any(path and is_at(path, size or 0) for path, size in found)
-    ]
-
-
-def _own_paths(workspace: Workspace) -> set[Path]:
-    """What lies in the workspace's folder without being a photo of the user's."""
-    folders = (workspace.features, workspace.models, workspace.reports, workspace.pictures)
-    names = [FILE_NAME, SECRET_KEY_NAME, LOCK_NAME, *(path.name for path in folders)]
-    folder = workspace.folder.resolve()
-    database = folder.glob(f"{DATABASE_NAME}*") if os.access(folder, os.R_OK) else ()
-    return {folder / name for name in names} | set(database)
 
 
 def _part(photos: list[SourcePhoto], limit: int | None, seed: int) -> list[SourcePhoto]:
@@ -360,18 +297,3 @@ def _add_images(
     ]
     if rows:
         session.execute(insert(Image), rows)
-
-
-def _choose_input_size(workspace: Workspace, session: Session) -> None:
-    """Set the pixels the backbone sees, where nobody has: by the photos' own size."""
-    sides = [max(size) for size in session.execute(select(Image.width, Image.height)).tuples()]
-    if workspace.config.input_size or not sides:
-        return
-    config = workspace.config.with_values(input_size=fitting_input_size(sides))
-    config.save(workspace.folder)
-    workspace.config = config
-
-
-def fitting_input_size(sides: Sequence[int]) -> int:
-    """The pixels a backbone should see of photos with these long sides."""
-    return SMALL_INPUT_SIZE if np.median(sides) <= SMALL_SIDE else INPUT_SIZE

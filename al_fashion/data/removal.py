@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 
 from al_fashion.data import fashion_mnist
 from al_fashion.data.images import content_id
-from al_fashion.data.importing import missing_photos
 from al_fashion.data.pictures import forget_pictures
+from al_fashion.data.places import missing_photos
 from al_fashion.errors import AnswerError, WorkspaceError
 from al_fashion.models.cache import forget_features
 from al_fashion.search.neighbours import forget_neighbours
