@@ -15,6 +15,7 @@ from al_fashion.loop.features import FeatureOptions
 from al_fashion.loop.predictions import uncertainty
 from al_fashion.loop.rounds import RoundOptions, run_round
 from al_fashion.loop.suspects import find_suspects
+from al_fashion.reports.said import asked_last
 from al_fashion.store.answers import save_answer, undo
 from al_fashion.store.consensus import consensus
 from al_fashion.store.database import now_ms, reading, writing
@@ -230,6 +231,19 @@ def test_what_is_sent_waits_behind_the_others(trained: Known) -> None:
     expected = [(i, "train", 2) for i in new] + [(i, "recheck", 2) for i in answered]
     assert last == expected
     assert set(ids(everything(workspace, Filter(state="waiting")))) >= {*new, *answered}
+
+
+def test_what_an_owner_sent_is_not_said_to_be_the_strategys(trained: Known) -> None:
+    workspace = trained.workspace
+    sent = ids(everything(workspace, Filter(state="unanswered")))[0]
+    asked = ids(everything(workspace, Filter(state="waiting")))[0]
+    with writing(workspace.engine) as session:
+        send_to_queue(session, [sent])
+    for image_id in (sent, asked):
+        say(workspace, image_id, one("dress"))
+    with reading(workspace.engine) as session:
+        found = asked_last(session, {sent: ["dress"], asked: ["dress"]}, checks=False)
+    assert len(found) == 1
 
 
 def test_a_photo_that_was_queued_meanwhile_is_not_queued_twice(trained: Known) -> None:

@@ -31,8 +31,11 @@ class PoolMap:
 
 def pool_map(session: Session, trained: Trained, rng: np.random.Generator) -> PoolMap | None:
     """The two principal components of the pool; of a large pool a random part and all asked."""
+    # What an owner sent to the queue has no score: no strategy asked for it.
     rows = session.execute(
-        select(Query.image_id, Query.round_id).where(Query.purpose == "train").order_by(Query.id)
+        select(Query.image_id, Query.round_id)
+        .where(Query.purpose == "train", Query.score.is_not(None))
+        .order_by(Query.id)
     )
     asked = dict(rows.tuples().all())
     pool = trained.known(sorted(image_groups(session, "pool")))

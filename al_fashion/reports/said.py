@@ -89,7 +89,9 @@ def asked_last(
     session: Session, decided: Mapping[str, list[str]], *, checks: bool
 ) -> list[dict[str, Any]]:
     """Photos that strategies asked about and that were answered since, newest first."""
-    newest = select(func.max(Query.id)).where(Query.purpose == "train").group_by(Query.image_id)
+    # What an owner sent to the queue has no score: no strategy asked for it.
+    by_strategy = (Query.purpose == "train", Query.score.is_not(None))
+    newest = select(func.max(Query.id)).where(*by_strategy).group_by(Query.image_id)
     rows = session.execute(
         select(Query, Round.strategy)
         .join(Round)

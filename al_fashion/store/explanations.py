@@ -33,7 +33,10 @@ def explain(session: Session, labeller: str, token: str, *, before_answer: bool)
 
 
 def _reasons(session: Session, lease: Lease) -> dict[str, Any]:
-    """A check is explained by the query it once had; without one, as drawn at random."""
+    """A check is explained by the query it once had; without one, as drawn at random.
+
+    So is a photo that an owner sent to the queue, which has no score.
+    """
     found = session.execute(
         select(Query, Round.strategy)
         .join(Round)
@@ -41,7 +44,7 @@ def _reasons(session: Session, lease: Lease) -> dict[str, Any]:
         .order_by(Query.id.desc())
         .limit(1)
     ).one_or_none()
-    if found is None or found[0].purpose != "train":
+    if found is None or found[0].purpose != "train" or found[0].score is None:
         return {"strategy": "random", "round": None, "score": None, "guess": []}
     query, strategy = found
     names = {label.id: label.name for label in labels(session)}
