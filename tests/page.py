@@ -56,7 +56,7 @@ def queued_workspace(
     with writing(workspace.engine) as session:
         asked = candidates(session)
         result = RoundResult(1, "random", 0, len(asked), None, 0.0)
-        photos_asked = [(image_id, "train", None) for image_id in asked]
+        photos_asked = [(image_id, "train", 0.5) for image_id in asked]
         record_round(session, result, None, photos_asked, {}, overlap)  # type: ignore[arg-type]
     return workspace
 

@@ -99,7 +99,7 @@ def test_a_labeller_sees_no_query_score_or_guess(client: FlaskClient) -> None:
     assert set(saved) == {"answer_id", "token", "image_id", "kind", "labels"}
     assert send(client, "/api/explain", {"token": photos[1]["token"]}).status_code == 403
     told = send(client, "/api/explain", {"token": photos[0]["token"]})
-    assert told.json == {"strategy": "random", "round": 1, "score": None, "guess": []}
+    assert told.json == {"strategy": "random", "round": 1, "score": 0.5, "guess": []}
 
 
 def test_a_check_looks_like_any_other_photo(tmp_path: Path) -> None:
