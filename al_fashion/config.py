@@ -25,8 +25,9 @@ class Config:
     alone, is a fine-tuned file below the workspace's folder; "" takes ImageNet's. `engine`, for
     vgg16 alone, is auto, keras or ncnn.
     `overlap` people at most answer each photo. A share `check_share` of the photos a labeller
-    sees are checks, whose right answer an owner has given. With `show_guess` the page tells
-    what the model thinks before the answer, else after it.
+    sees are checks, whose right answer an owner has given; owners with accounts, who may look
+    it up, get none. With `show_guess` the page tells what the model thinks before the answer,
+    else after it.
     """
 
     database: str = ""

@@ -102,6 +102,36 @@ def test_an_invitation_is_good_once_and_for_a_week(
     assert client.get(f"/invitation/{late}").status_code == 400
 
 
+def test_who_may_look_verdicts_up_is_never_checked(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("al_fashion.store.leases.secrets.randbelow", lambda _: 0)  # always a check
+    workspace.config = workspace.config.with_values(check_share=0.5)
+    with reading(workspace.engine) as session:
+        photos = list(session.scalars(select(Image.id)))[:8]
+    olga = signed_in(workspace, "olga", "owner")
+    headers = {"X-CSRFToken": token(olga, "/")}
+    for photo in photos:
+        verdict = {"image_id": photo, "kind": "none", "client_id": photo}
+        assert olga.post("/api/review", json=verdict, headers=headers).status_code == 200
+    asked = []
+    for name, role in (("otto", "owner"), ("ann", "labeller")):
+        client = signed_in(workspace, name, role)
+        headers = {"X-CSRFToken": token(client, "/")}
+        for number in range(5):
+            held = client.post("/api/claim", json={}, headers=headers).json["photos"]
+            if held:
+                sent = {"token": held[0]["token"], "kind": "none", "labels": []}
+                sent["client_id"] = f"{name}{number}"
+                assert client.post("/api/answers", json=sent, headers=headers).status_code == 200
+        with reading(workspace.engine) as session:
+            who = select(Labeller.id).where(Labeller.name == name).scalar_subquery()
+            checks = select(func.count()).where(Lease.labeller_id == who, Lease.query_id.is_(None))
+            asked.append(session.scalar(checks))
+    assert asked[0] == 0
+    assert asked[1] >= 5
+
+
 def test_sessions_survive_a_restart_and_end_with_a_new_password(workspace: Workspace) -> None:
     client = signed_in(workspace, "ann")
     again = browser(workspace)

@@ -17,7 +17,7 @@ from al_fashion.store.leases import claim, heartbeat, release
 from al_fashion.store.photos import labels, rules
 from al_fashion.types import SavedAnswer
 from webui import given
-from webui.people import person
+from webui.people import check_share, person
 from webui.settings import settings
 
 api = Blueprint("api", __name__, url_prefix="/api")
@@ -142,6 +142,6 @@ def _saved(wanted: dict[str, Any]) -> Response:
 
 def _photos(session: Session, **more: Any) -> Response:
     """The photos that the labeller now holds, and how far the batch is."""
-    name, share = person().name, settings().workspace.config.check_share
-    photos = [asdict(photo) for photo in claim(session, name, check_share=share)]
+    name = person().name
+    photos = [asdict(photo) for photo in claim(session, name, check_share=check_share())]
     return jsonify(photos=photos, progress=settings().progress.get(session, name), **more)

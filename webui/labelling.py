@@ -23,7 +23,7 @@ from webui import given
 from webui.api import save
 from webui.curve import curve
 from webui.language import LANGUAGES
-from webui.people import person, take_name
+from webui.people import check_share, person, take_name
 from webui.settings import settings
 
 labelling = Blueprint("labelling", __name__)
@@ -34,9 +34,8 @@ ROUNDS_SHOWN = 12
 @labelling.get("/")
 def page() -> str:
     """The photo that this labeller is to answer."""
-    share = settings().workspace.config.check_share
     with writing(settings().workspace.engine) as session:
-        held = claim(session, person().name, limit=1, check_share=share)
+        held = claim(session, person().name, limit=1, check_share=check_share())
         return _render(session, photo=held[0] if held else None)
 
 

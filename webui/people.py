@@ -41,6 +41,13 @@ def owner() -> Person:
     return found
 
 
+def check_share() -> float:
+    """The share of checks for who asks; 0 for an owner's account, which may look verdicts up."""
+    if settings().accounts and person().role == "owner":
+        return 0.0
+    return settings().workspace.config.check_share
+
+
 def take_name(name: str) -> None:
     """Go by another name on this machine. Raises AccountError for names that cannot be."""
     if settings().accounts:
