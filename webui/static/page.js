@@ -226,7 +226,7 @@ async function explain() {
   if (current !== asked) return;
   if (!ok) { $("reasons").textContent = found.error; return; }
   const guess = found.guess.map((row) => `${row.label} ${Math.round(100 * row.probability)} %`).join(", ");
-  const parts = [text(found.round ? "why round" : "why text", found), guess ? text("why guess", { guess }) : text("why nothing")];
+  const parts = [text(found.round ? "why round" : "why text", found), guess ? text("why guess", { guess, round: found.round }) : text("why nothing")];
   if (found.score !== null) parts.splice(1, 0, text("why score", { score: found.score.toPrecision(3) }));
   $("reasons").textContent = parts.join(" ");
 }
