@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from al_fashion.reports.trained import Trained
 from al_fashion.store.photos import image_groups, labels
+from al_fashion.store.queue import BY_STRATEGY
 from al_fashion.store.schema import Query
 
 SAMPLE = 1000
@@ -31,11 +32,8 @@ class PoolMap:
 
 def pool_map(session: Session, trained: Trained, rng: np.random.Generator) -> PoolMap | None:
     """The two principal components of the pool; of a large pool a random part and all asked."""
-    # What an owner sent to the queue has no score: no strategy asked for it.
     rows = session.execute(
-        select(Query.image_id, Query.round_id)
-        .where(Query.purpose == "train", Query.score.is_not(None))
-        .order_by(Query.id)
+        select(Query.image_id, Query.round_id).where(BY_STRATEGY).order_by(Query.id)
     )
     asked = dict(rows.tuples().all())
     pool = trained.known(sorted(image_groups(session, "pool")))

@@ -14,6 +14,7 @@ from al_fashion.stats.metrics import is_right
 from al_fashion.stats.monitor import right_guesses
 from al_fashion.store.consensus import Consensus
 from al_fashion.store.photos import in_chunks, labels, rules
+from al_fashion.store.queue import BY_STRATEGY
 from al_fashion.store.schema import Answer, Query, Round
 from al_fashion.store.shown import showable
 
@@ -89,9 +90,7 @@ def asked_last(
     session: Session, decided: Mapping[str, list[str]], *, checks: bool
 ) -> list[dict[str, Any]]:
     """Photos that strategies asked about and that were answered since, newest first."""
-    # What an owner sent to the queue has no score: no strategy asked for it.
-    by_strategy = (Query.purpose == "train", Query.score.is_not(None))
-    newest = select(func.max(Query.id)).where(*by_strategy).group_by(Query.image_id)
+    newest = select(func.max(Query.id)).where(BY_STRATEGY).group_by(Query.image_id)
     rows = session.execute(
         select(Query, Round.strategy)
         .join(Round)

@@ -9,6 +9,7 @@ from al_fashion.errors import NotYours, Refused
 from al_fashion.store.database import now_ms
 from al_fashion.store.labellers import lock_labeller
 from al_fashion.store.photos import labels
+from al_fashion.store.queue import BY_STRATEGY
 from al_fashion.store.schema import Answer, Lease, Query, Round
 
 
@@ -38,15 +39,15 @@ def _reasons(session: Session, lease: Lease) -> dict[str, Any]:
     So is a photo that an owner sent to the queue, which has no score.
     """
     found = session.execute(
-        select(Query, Round.strategy)
+        select(Query, Round.strategy, BY_STRATEGY)
         .join(Round)
         .where(Query.image_id == lease.image_id)
         .order_by(Query.id.desc())
         .limit(1)
     ).one_or_none()
-    if found is None or found[0].purpose != "train" or found[0].score is None:
+    if found is None or not found[2]:
         return {"strategy": "random", "round": None, "score": None, "guess": []}
-    query, strategy = found
+    query, strategy, _ = found
     names = {label.id: label.name for label in labels(session)}
     guess = (query.guess or {}).get("top", [])
     return {

@@ -4,12 +4,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, literal, select, text, update
+from sqlalchemy import and_, bindparam, func, insert, literal, select, text, update
 from sqlalchemy.orm import Session, aliased
 
 from al_fashion.store.labellers import active_people
 from al_fashion.store.schema import Answer, Image, Labeller, Query, Round, Slot
 from al_fashion.types import Purpose, QueuedPhoto
+
+# What an owner sent to the queue has no score: no strategy asked for it.
+BY_STRATEGY = and_(Query.purpose == "train", Query.score.is_not(None))
 
 
 def enqueue(
