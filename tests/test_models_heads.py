@@ -6,6 +6,7 @@ from al_fashion.models.committee import bootstrap_committee
 from al_fashion.models.heads import LinearHead
 from al_fashion.models.projection import fit_projection
 from al_fashion.models.propagation import propagate, spread_out
+from al_fashion.models.selection import walk
 from al_fashion.stats.metrics import calibration_error
 
 
@@ -153,6 +154,18 @@ def test_groups_make_the_choice_careful() -> None:
         for head in (careful, careless)
     ]
     assert errors[0] < errors[1]
+
+
+@pytest.mark.parametrize("valley", range(6))
+def test_the_search_for_a_penalty_ends_in_the_valley_wherever_it_is(valley: int) -> None:
+    looked_at = []
+
+    def loss(place: int) -> float:
+        looked_at.append(place)
+        return float(abs(place - valley))
+
+    assert walk(loss, 2, 6) == valley
+    assert len(set(looked_at)) <= abs(valley - 2) + 3
 
 
 def test_the_same_seed_chooses_the_same() -> None:

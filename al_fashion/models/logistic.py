@@ -1,6 +1,5 @@
 """Penalised logistic regression with soft, partly unknown targets, by L-BFGS."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +13,8 @@ _BIAS_PENALTY = 1e-3
 """Faint, but keeps a label that everyone or no one chose finite."""
 _CURVATURE = 0.1
 """A typical p (1 - p): only the speed depends on it."""
+_TOLERANCE = 1e-7
+"""Of the loss; single precision cannot tell less."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ def fit_logistic(
     exclusive: bool,
     start: Logistic | None = None,
     importance: Floats | None = None,
+    iterations: int = 300,
 ) -> Logistic:
     """The minimum of the cross-entropy plus `penalty` / 2 times the squared weights.
 
@@ -42,32 +44,13 @@ def fit_logistic(
     else NaN says that a label is not known (independent sigmoids). The minimum is unique;
     `start` only saves time. `importance` (n,) weighs the photos, 1 where not given.
     """
-    path = fit_path(
-        features, targets, [penalty], exclusive=exclusive, start=start, importance=importance
-    )
-    return path[0]
-
-
-def fit_path(
-    features: Floats,
-    targets: Floats,
-    penalties: Sequence[float],
-    *,
-    exclusive: bool,
-    start: Logistic | None = None,
-    importance: Floats | None = None,
-    iterations: int = 300,
-) -> list[Logistic]:
-    """`fit_logistic` for one penalty after another, each from the one before."""
-    basis = row_space(features) if features.shape[0] < features.shape[1] else None
-    inner = features if basis is None else features @ basis
-    at = start if basis is None or start is None else Logistic(basis.T @ start.weights, start.bias)
     counted = np.ones(len(features)) if importance is None else importance
-    found = []
-    for penalty in penalties:
-        at = _minimise(inner, targets, penalty, exclusive, at, counted, iterations)
-        found.append(at if basis is None else Logistic(basis @ at.weights, at.bias))
-    return found
+    if features.shape[0] >= features.shape[1]:
+        return _minimise(features, targets, penalty, exclusive, start, counted, iterations)
+    basis = row_space(features)
+    inner = None if start is None else Logistic(basis.T @ start.weights, start.bias)
+    found = _minimise(features @ basis, targets, penalty, exclusive, inner, counted, iterations)
+    return Logistic(basis @ found.weights, found.bias)
 
 
 def row_space(rows: Floats) -> Floats:
@@ -97,16 +80,16 @@ def _losses(values: Floats, targets: Floats, exclusive: bool) -> Floats:
 def _losses_and_shares(
     values: Floats, targets: Floats, known: NDArray[np.bool_], exclusive: bool
 ) -> tuple[Floats, Floats]:
-    """(`_losses`, the labels' probabilities) of (n, C) log-odds; `targets` without NaN.
+    """(`_losses`, the labels' probabilities) of (C, n) log-odds; `targets` without NaN.
 
     Called a thousand times a round: SciPy's softmax and log_softmax would find the same sums twice.
     """
     if not exclusive:
         losses = np.where(known, np.logaddexp(0, values) - targets * values, 0.0)
         return losses, np.asarray(expit(values))
-    shifted = values - values.max(axis=1, keepdims=True)
+    shifted = values - values.max(axis=0)
     shares = np.exp(shifted)
-    total = shares.sum(axis=1, keepdims=True)
+    total = shares.sum(axis=0)
     return -targets * (shifted - np.log(total)), shares / total
 
 
@@ -119,36 +102,46 @@ def _minimise(
     importance: Floats,
     iterations: int,
 ) -> Logistic:
-    """In columns scaled by the curvature, where L-BFGS needs a fraction of the steps."""
-    d, classes, importance = features.shape[1], targets.shape[1], importance[:, None]
-    scale = 1 / np.sqrt(_CURVATURE * (importance * features**2).sum(axis=0) + penalty)
-    scaled = features * scale
-    weight = np.r_[penalty * scale**2, _BIAS_PENALTY][:, None]
-    known = ~np.isnan(targets)
-    filled = np.where(known, targets, 0.0)
+    """In columns scaled by the curvature, where L-BFGS needs a fraction of the steps.
+
+    A label a row and in single precision the products take a third of the time; what they lose,
+    about 1e-6 of the log-odds, is less than L-BFGS leaves.
+    """
+    d, classes = features.shape[1], targets.shape[1]
+    scale = 1 / np.sqrt(_CURVATURE * (importance[:, None] * features**2).sum(axis=0) + penalty)
+    columns = np.ascontiguousarray((features * scale).T, dtype=np.float32)
+    weight = np.r_[penalty * scale**2, _BIAS_PENALTY]
+    known = np.ascontiguousarray(~np.isnan(targets).T)
+    filled = np.where(known, targets.T, 0.0)
 
     def loss(flat: Floats) -> tuple[float, Floats]:
-        parameters = flat.reshape(d + 1, classes)
-        values = scaled @ parameters[:-1] + parameters[-1]
+        parameters = flat.reshape(classes, d + 1)
+        values = parameters[:, :-1].astype(np.float32) @ columns + parameters[:, -1:]
         losses, share = _losses_and_shares(values, filled, known, exclusive)
-        cost = float((importance * losses).sum())
+        cost = float((losses @ importance).sum())
         error = np.where(known, importance * (share - filled), 0.0)
         cost += 0.5 * float((weight * parameters**2).sum())
-        gradient = np.vstack([scaled.T @ error, error.sum(axis=0)]) + weight * parameters
+        gradient = weight * parameters
+        gradient[:, :-1] += error.astype(np.float32) @ columns.T
+        gradient[:, -1] += error.sum(axis=1)
         return cost, gradient.ravel()
 
     if start is None:
-        first = np.vstack([np.zeros((d, classes)), _first_bias(filled, known, exclusive)])
+        first = np.column_stack([np.zeros((classes, d)), _first_bias(filled, known, exclusive)])
     else:
-        first = np.vstack([start.weights / scale[:, None], start.bias])
+        first = np.column_stack([start.weights.T / scale, start.bias])
     found = minimize(
-        loss, first.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": iterations}
+        loss,
+        first.ravel(),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": iterations, "ftol": _TOLERANCE},
     )
-    parameters = found.x.reshape(d + 1, classes)
-    return Logistic(parameters[:-1] * scale[:, None], parameters[-1])
+    parameters = found.x.reshape(classes, d + 1)
+    return Logistic((parameters[:, :-1] * scale).T, parameters[:, -1])
 
 
 def _first_bias(targets: Floats, known: NDArray[np.bool_], exclusive: bool) -> Floats:
-    """The labels' own shares."""
-    share = (targets.sum(axis=0) + 0.5) / (known.sum(axis=0) + 1)
+    """The labels' own shares, of (C, n) targets."""
+    share = (targets.sum(axis=1) + 0.5) / (known.sum(axis=1) + 1)
     return np.log(share) if exclusive else np.log(share / (1 - share))

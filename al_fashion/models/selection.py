@@ -4,7 +4,9 @@ All three are chosen by cross-validation inside the training photos; the photos 
 round are never looked at.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,13 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
-from al_fashion.models.logistic import Floats, cross_entropy, fit_path
+from al_fashion.models.logistic import Floats, Logistic, cross_entropy, fit_logistic, row_space
 from al_fashion.models.thresholds import ONE_HALF, choose_thresholds
 
 PENALTIES = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01)
-"""Of features with a mean square length of 1; strongest first, each fit starts from the last."""
+"""Of features with a mean square length of 1."""
+_FIRST = 2
+"""Where the search for a penalty begins."""
 DEFAULT_PENALTY = 0.03
 FOLDS = 3
 _FEWEST = 12
@@ -44,32 +48,69 @@ def choose(
     """The penalty and temperature with the least cross-entropy on photos left out; thresholds.
 
     Photos of one group are left out together. Every penalty is judged at its own best
-    temperature, so that a fit is not preferred for its scale. With fewer than 12 photos or 3
+    temperature, so that a fit is not preferred for its scale; the search ends where a neighbouring
+    penalty is no better. With fewer than 12 photos or 3
     groups there is nothing to choose by: the default, 1 and one half.
     """
     folds = fold_numbers(len(features), groups, rng)
     if len(features) < _FEWEST or folds.max() < FOLDS - 1:
         return without_choice(DEFAULT_PENALTY, targets, exclusive=exclusive)
-    left_out = np.zeros((len(PENALTIES), *targets.shape))
-    for fold in range(FOLDS):
-        inside, outside = folds != fold, folds == fold
-        path = fit_path(
-            features[inside],
-            targets[inside],
-            PENALTIES,
-            exclusive=exclusive,
-            iterations=_ITERATIONS,
-        )
-        for place, fitted in enumerate(path):
-            left_out[place, outside] = fitted(features[outside])
-    scores = [best_temperature(values, targets, exclusive=exclusive) for values in left_out]
-    best = int(np.argmin([loss for _, loss in scores]))
+    parts = [_Part(features, targets, folds == fold, exclusive) for fold in range(FOLDS)]
+
+    @cache
+    def tried(place: int) -> tuple[float, float, Floats]:
+        values = np.empty(targets.shape)
+        for part in parts:
+            values[part.outside] = part.left_out(PENALTIES[place])
+        temperature, loss = best_temperature(values, targets, exclusive=exclusive)
+        return loss, temperature, values
+
+    best = walk(lambda place: tried(place)[0], _FIRST, len(PENALTIES))
+    _, temperature, values = tried(best)
     plain = without_choice(PENALTIES[best], targets, exclusive=exclusive)
-    temperature = scores[best][0]
     if exclusive:
         return Choice(plain.penalty, temperature, plain.thresholds)
-    thresholds = choose_thresholds(expit(left_out[best] / temperature), targets)
-    return Choice(plain.penalty, temperature, thresholds)
+    return Choice(
+        plain.penalty, temperature, choose_thresholds(expit(values / temperature), targets)
+    )
+
+
+class _Part:
+    """One fold: a fit to the photos inside, each from the one before, judged on those outside."""
+
+    def __init__(
+        self, features: Floats, targets: Floats, outside: NDArray[np.bool_], exclusive: bool
+    ) -> None:
+        inside = features[~outside]
+        fewer = inside.shape[0] < inside.shape[1]
+        basis = row_space(inside) if fewer else np.eye(inside.shape[1])
+        self.outside, self._exclusive = outside, exclusive
+        self._inner, self._outer = inside @ basis, features[outside] @ basis
+        self._targets = targets[~outside]
+        self._fitted: Logistic | None = None
+
+    def left_out(self, penalty: float) -> Floats:
+        """Log-odds of the photos outside."""
+        self._fitted = fit_logistic(
+            self._inner,
+            self._targets,
+            penalty,
+            exclusive=self._exclusive,
+            start=self._fitted,
+            iterations=_ITERATIONS,
+        )
+        return self._fitted(self._outer)
+
+
+def walk(loss: Callable[[int], float], first: int, places: int) -> int:
+    """The place of the least loss, from `first` on downhill; its slopes have one valley."""
+    best = first
+    for step in (1, -1):
+        while 0 <= best + step < places and loss(best + step) < loss(best):
+            best += step
+        if best != first:
+            break
+    return best
 
 
 def without_choice(penalty: float, targets: Floats, *, exclusive: bool) -> Choice:
