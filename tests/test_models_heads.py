@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from al_fashion.loop.learner import Learner
-from al_fashion.models.committee import bootstrap_committee
+from al_fashion.models.committee import committee_of
 from al_fashion.models.heads import LinearHead
 from al_fashion.models.projection import fit_projection
 from al_fashion.models.propagation import propagate, spread_out
@@ -224,7 +224,7 @@ def test_a_committee_agrees_where_photos_are_clear() -> None:
     features, targets = blobs(9)
     head = LinearHead(exclusive=True).fit(features[:60], targets[:60])
     committees = [
-        bootstrap_committee(head, features[:60], targets[:60], np.random.default_rng(seed))
+        committee_of(head, features[:60], targets[:60], np.random.default_rng(seed))
         for seed in (0, 0, 1)
     ]
     clear = 4 * np.eye(3, 20)

@@ -32,7 +32,7 @@ from al_fashion.loop.step import (
     select,
     train,
 )
-from al_fashion.models.heads import LinearHead
+from al_fashion.models.heads import Head
 from al_fashion.stats.metrics import exact_match
 
 OWN_SEED_SET = "own"
@@ -105,7 +105,7 @@ def split(photos: Photos, seed: int, test: float) -> tuple[NDArray[np.int64], ND
 def _points(job: Job, experiment: Experiment, photos: Photos, learner_code: str) -> Iterator[Point]:
     data, labellers = begin(photos, job.seed, experiment.test, experiment.labellers)
     learner: Learner | None = None
-    head: LinearHead | None = None
+    head: Head | None = None
     state: dict[str, Any] | None = None
     keys = number = 0
     budget = experiment.budget_for(job.data)
@@ -171,7 +171,7 @@ def _answered(data: RoundData, labellers: Labellers, rows: NDArray[np.int64]) ->
 
 
 def _train(
-    data: RoundData, head: LinearHead | None, experiment: Experiment, learner_code: str, seed: int
+    data: RoundData, head: Head | None, experiment: Experiment, learner_code: str, seed: int
 ) -> Learner:
     if experiment.learner:
         own = own_learner(experiment.learner, learner_code, data.exclusive, seed)

@@ -7,7 +7,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from al_fashion.models.cache import FeatureTable
-from al_fashion.models.heads import LinearHead
+from al_fashion.models.heads import Head
 from al_fashion.store.photos import labels
 from al_fashion.types import Purpose
 
@@ -16,7 +16,7 @@ GUESSED_LABELS = 3
 
 def guesses(
     session: Session,
-    head: LinearHead | None,
+    head: Head | None,
     names: Sequence[str],
     table: FeatureTable,
     queued: Sequence[tuple[str, Purpose, float | None]],

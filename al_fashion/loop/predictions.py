@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_fashion.models.cache import FeatureTable
-from al_fashion.models.heads import LinearHead
+from al_fashion.models.heads import Head
 from al_fashion.store.database import reading
 from al_fashion.store.photos import labels
 from al_fashion.store.predictions import pool_images
@@ -19,7 +19,7 @@ _CHUNK = 8192
 def pool_predictions(
     workspace: Workspace,
     number: int,
-    head: LinearHead | None,
+    head: Head | None,
     names: Sequence[str],
     table: FeatureTable,
 ) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ from al_fashion.loop.step import (
     train,
 )
 from al_fashion.models.cache import FeatureTable
-from al_fashion.models.heads import LinearHead
+from al_fashion.models.heads import Head
 from al_fashion.models.predictors import head_model, saved_head
 from al_fashion.models.saved import load_model, save_model, training_set_digest
 from al_fashion.stats.sentences import sentences
@@ -251,7 +251,7 @@ def _round_data(plan: _Plan, table: FeatureTable) -> RoundData:
     return nothing_labelled.with_labelled(rows, plan.pool.soft)
 
 
-def _previous_head(workspace: Workspace, plan: _Plan, key: str) -> LinearHead | None:
+def _previous_head(workspace: Workspace, plan: _Plan, key: str) -> Head | None:
     """The head of the round before, where it is of the same features and labels."""
     path = workspace.models / f"round-{plan.number - 1}.npz"
     try:
@@ -303,7 +303,7 @@ def _record(
     result: RoundResult,
     evaluation: Evaluation | None,
     queued: Sequence[tuple[str, Purpose, float | None]],
-    head: LinearHead | None,
+    head: Head | None,
     plan: _Plan,
     table: FeatureTable,
     info: dict[str, Any],

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 import strategies
 from al_fashion.loop.learner import Learner
-from al_fashion.models.committee import bootstrap_committee
-from al_fashion.models.heads import LinearHead
+from al_fashion.models.committee import committee_of
+from al_fashion.models.dense_head import FEWEST_LABELLED, DenseHead
+from al_fashion.models.heads import Head, LinearHead
 from al_fashion.models.projection import Projection, fit_projection
 from al_fashion.models.propagation import MOST_LABELLED, Background, propagate, spread_out
 from al_fashion.stats.metrics import Earlier, Predictions, evaluate_predictions
@@ -72,7 +73,7 @@ def round_generator(seed: int, number: int) -> np.random.Generator:
     return np.random.default_rng([seed, number])
 
 
-def train(data: RoundData, start: LinearHead | None = None) -> Learner | None:
+def train(data: RoundData, start: Head | None = None) -> Learner | None:
     """A learner fitted to everything answered; None where there is nothing to learn from.
 
     `start` is the head of an earlier round, of features before projection.
@@ -80,12 +81,20 @@ def train(data: RoundData, start: LinearHead | None = None) -> Learner | None:
     informative = len(data.targets) and not (data.exclusive and not np.nansum(data.targets))
     if not informative:
         return None
-    learner = Learner(estimator=LinearHead(exclusive=data.exclusive))
+    learner = Learner(estimator=_untrained(data))
     groups = None if data.row_groups is None else data.row_groups[data.labelled]
     rows = np.asarray(data.features[data.labelled])
     first = None if start is None else start.after(data.projection)
     learner.fit(rows, data.targets, groups=groups, start=first, background=_background(data, rows))
     return learner
+
+
+def _untrained(data: RoundData) -> Head:
+    """The kind of head that is best with so many labels (docs/benchmarks.md)."""
+    some = np.nansum(data.targets, axis=1) > 0
+    if data.exclusive and some.sum() >= FEWEST_LABELLED:
+        return DenseHead(exclusive=True)
+    return LinearHead(exclusive=data.exclusive)
 
 
 def _background(data: RoundData, labelled: NDArray[np.float32]) -> Background | None:
@@ -99,9 +108,9 @@ def _background(data: RoundData, labelled: NDArray[np.float32]) -> Background | 
     return propagate(labelled[some], shares, unlabelled)
 
 
-def head_of(learner: Learner, data: RoundData) -> LinearHead:
+def head_of(learner: Learner, data: RoundData) -> Head:
     """The learner's head for features before projection, as it is saved."""
-    head: LinearHead = learner.estimator.before(data.projection)
+    head: Head = learner.estimator.before(data.projection)
     return head.restore(head.state())
 
 
@@ -131,14 +140,14 @@ def evaluate(
     )
 
 
-def earlier_model(head: LinearHead | None, number: int, data: RoundData) -> Earlier | None:
+def earlier_model(head: Head | None, number: int, data: RoundData) -> Earlier | None:
     """What an earlier round's head says of the held-out photos; `data` is not yet projected."""
     if head is None or not len(data.heldout):
         return None
     return Earlier(number, predictions_of(head, np.asarray(data.features[data.heldout])))
 
 
-def predictions_of(model: Learner | LinearHead, features: NDArray[np.float32]) -> Predictions:
+def predictions_of(model: Learner | Head, features: NDArray[np.float32]) -> Predictions:
     """What a learner or head says of features (n, d) of its own kind."""
     return Predictions(model.predict_proba(features), model.predict(features))
 
@@ -180,7 +189,7 @@ def _members(
     """(T, m, C) probabilities of a committee's members for the candidates."""
     if learner is None:
         return None
-    committee = bootstrap_committee(learner.estimator, learner.X_training, data.targets, rng)
+    committee = committee_of(learner.estimator, learner.X_training, data.targets, rng)
     return np.stack([_predict_rows(member.predict_proba, data) for member in committee])
 
 

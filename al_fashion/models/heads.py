@@ -1,11 +1,8 @@
-"""The head: a linear classifier on cached features that learns from soft labels.
-
-Logistic regression with soft targets and an L2 penalty: independent sigmoids where a photo may
-have several labels, softmax where labels exclude each other.
-"""
+"""The head: a classifier of cached features that learns from soft labels."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,30 +17,27 @@ from al_fashion.models.selection import choose, without_choice
 from al_fashion.models.thresholds import ONE_HALF, decide
 
 
-class LinearHead(ClassifierMixin, BaseEstimator):
-    """`exclusive` chooses softmax over sigmoids; `penalty` weighs the L2 term.
+class Head(ClassifierMixin, BaseEstimator):
+    """A classifier of features that learns from soft labels; `exclusive` says at most one a photo.
 
-    Features are centred and scaled to a mean square length of 1, so that one penalty means the
-    same for every backbone. None chooses the penalty, a temperature for the probabilities and,
-    where a photo may have several labels, their thresholds, by cross-validation with folds drawn
-    by `seed`.
+    Features are centred and scaled to a mean square length of 1. A first layer, `weights_` (d, h)
+    and `bias_` (h,), takes them in; what follows is the subclass's.
     """
 
-    def __init__(
-        self, exclusive: bool = False, penalty: float | None = None, seed: int = 0
-    ) -> None:
-        self.exclusive = exclusive
-        self.penalty = penalty
-        self.seed = seed
+    exclusive: bool
+    weights_: Floats
+    bias_: Floats
+    temperature_: float
+    thresholds_: Floats
 
     def fit(
         self,
         X: NDArray[np.floating],
         y: NDArray[np.floating],
         groups: Sequence[str] | NDArray[Any] | None = None,
-        start: "LinearHead | None" = None,
+        start: "Head | None" = None,
         background: Background | None = None,
-    ) -> "LinearHead":
+    ) -> Self:
         """Fit to features (n, d) and soft targets (n, C) in [0, 1]; NaN is a label not answered.
 
         A row of zeros says 'none of these'. In exclusive use it has nothing to teach and is left
@@ -73,42 +67,20 @@ class LinearHead(ClassifierMixin, BaseEstimator):
         features: Floats,
         targets: Floats,
         groups: NDArray[Any] | None,
-        start: "LinearHead | None",
+        start: "Head | None",
         background: Background | None,
     ) -> None:
-        if self.penalty is None:
-            rng = np.random.default_rng(self.seed)
-            choice = choose(features, targets, groups, rng, exclusive=self.exclusive)
-        else:
-            choice = without_choice(self.penalty, targets, exclusive=self.exclusive)
-        self.penalty_, self.temperature_ = choice.penalty, choice.temperature
-        self.thresholds_ = choice.thresholds
-        importance = np.ones(len(features))
-        if background is not None:
-            behind = (background.features.astype(np.float64) - self.centre_) / self.scale_
-            features = np.concatenate([features, behind])
-            targets = np.concatenate([targets, background.targets])
-            importance = np.concatenate([importance, background.weights])
-        fitted = fit_logistic(
-            features,
-            targets,
-            self.penalty_,
-            exclusive=self.exclusive,
-            start=None if start is None else start._for_features(self.centre_, self.scale_),
-            importance=importance,
-        )
-        self.weights_, self.bias_ = fitted.weights, fitted.bias
-
-    def _for_features(self, centre: Floats, scale: float) -> Logistic:
-        """The same log-odds of features centred and scaled otherwise."""
-        weights = self.weights_ / self.scale_ * scale
-        return Logistic(weights, self.bias_ + (centre - self.centre_) @ weights / scale)
+        raise NotImplementedError
 
     def decision(self, X: NDArray[np.floating]) -> Floats:
         """(n, C) log-odds; where labels do not exclude each other, 'none of these' is column C."""
+        raise NotImplementedError
+
+    def _first_layer(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
+        """(n, h) of features (n, d), in the features' precision."""
         folded = self.weights_ / self.scale_
         shift = self.bias_ - self.centre_ @ folded
-        return np.asarray(X @ folded.astype(X.dtype) + shift, np.float64)
+        return np.asarray(X @ folded.astype(X.dtype) + shift)
 
     def predict_proba(self, X: NDArray[np.floating]) -> Floats:
         """(n, C) float64 probabilities; rows add up to 1 in exclusive use only."""
@@ -122,24 +94,20 @@ class LinearHead(ClassifierMixin, BaseEstimator):
             return np.eye(values.shape[1], dtype=bool)[values.argmax(axis=1)]
         return decide(expit(values / self.temperature_), self.thresholds_)
 
-    def before(self, projection: Projection | None) -> "LinearHead":
+    def before(self, projection: Projection | None) -> Self:
         """The same classifier of features not yet projected."""
         if projection is None:
             return self
-        head = LinearHead(self.exclusive, self.penalty, self.seed)
-        head.classes_, head.bias_, head.scale_ = self.classes_, self.bias_, self.scale_
-        head.penalty_, head.temperature_ = self.penalty_, self.temperature_
-        head.thresholds_ = self.thresholds_
+        head = copy(self)
         head.weights_ = projection.components @ self.weights_
         head.centre_ = projection.mean + projection.components @ self.centre_
         return head
 
-    def after(self, projection: Projection | None) -> "LinearHead":
+    def after(self, projection: Projection | None) -> Self:
         """The nearest classifier of projected features, to start from."""
         if projection is None:
             return self
-        head = LinearHead(self.exclusive, self.penalty, self.seed)
-        head.bias_, head.scale_ = self.bias_, self.scale_
+        head = copy(self)
         head.weights_ = projection.components.T @ self.weights_
         head.centre_ = (self.centre_ - projection.mean) @ projection.components
         return head
@@ -155,17 +123,75 @@ class LinearHead(ClassifierMixin, BaseEstimator):
             "thresholds": self.thresholds_,
         }
 
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> "LinearHead":
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> Self:
         """Become what was saved. Raises KeyError where something lacks."""
         self.weights_ = state["weights"].astype(np.float64)
         self.bias_, self.centre_ = state["bias"], state["centre"]
         self.scale_ = float(state["scale"])
         self.temperature_ = float(state["temperature"])
-        labels = len(self.bias_) - (not self.exclusive)
         # Models saved before there were thresholds have none.
+        labels = len(self.bias_) - (not self.exclusive)
         self.thresholds_ = state.get("thresholds", np.full(labels, ONE_HALF))
-        self.classes_ = np.arange(labels)
+        self.classes_ = np.arange(len(self.thresholds_))
         return self
+
+
+class LinearHead(Head):
+    """Logistic regression with an L2 penalty: softmax in exclusive use, else sigmoids.
+
+    `penalty` weighs the L2 term, of scaled features, so that one penalty means the same for every
+    backbone. None chooses it, a temperature for the probabilities and, where a photo may have
+    several labels, their thresholds, by cross-validation with folds drawn by `seed`.
+    """
+
+    def __init__(
+        self, exclusive: bool = False, penalty: float | None = None, seed: int = 0
+    ) -> None:
+        self.exclusive = exclusive
+        self.penalty = penalty
+        self.seed = seed
+
+    def _fit_scaled(
+        self,
+        features: Floats,
+        targets: Floats,
+        groups: NDArray[Any] | None,
+        start: Head | None,
+        background: Background | None,
+    ) -> None:
+        if self.penalty is None:
+            rng = np.random.default_rng(self.seed)
+            choice = choose(features, targets, groups, rng, exclusive=self.exclusive)
+        else:
+            choice = without_choice(self.penalty, targets, exclusive=self.exclusive)
+        self.penalty_, self.temperature_ = choice.penalty, choice.temperature
+        self.thresholds_ = choice.thresholds
+        importance = np.ones(len(features))
+        if background is not None:
+            behind = (background.features.astype(np.float64) - self.centre_) / self.scale_
+            features = np.concatenate([features, behind])
+            targets = np.concatenate([targets, background.targets])
+            importance = np.concatenate([importance, background.weights])
+        earlier = None
+        if isinstance(start, LinearHead):
+            earlier = start._for_features(self.centre_, self.scale_)
+        fitted = fit_logistic(
+            features,
+            targets,
+            self.penalty_,
+            exclusive=self.exclusive,
+            start=earlier,
+            importance=importance,
+        )
+        self.weights_, self.bias_ = fitted.weights, fitted.bias
+
+    def _for_features(self, centre: Floats, scale: float) -> Logistic:
+        """The same log-odds of features centred and scaled otherwise."""
+        weights = self.weights_ / self.scale_ * scale
+        return Logistic(weights, self.bias_ + (centre - self.centre_) @ weights / scale)
+
+    def decision(self, X: NDArray[np.floating]) -> Floats:
+        return np.asarray(self._first_layer(X), np.float64)
 
 
 def _informative(targets: Floats, exclusive: bool) -> NDArray[np.bool_]:

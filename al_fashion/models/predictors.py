@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from al_fashion.errors import ModelError
 from al_fashion.models.backbones import BackboneSettings
+from al_fashion.models.dense_head import DenseHead
 from al_fashion.models.engines import quiet
-from al_fashion.models.heads import LinearHead
+from al_fashion.models.heads import Head, LinearHead
 from al_fashion.models.saved import SavedModel
 from al_fashion.models.training import Training, probabilities
 from al_fashion.models.zoo import base_values, build_network, zoo_model
@@ -17,12 +18,11 @@ Predictions = tuple[NDArray[np.float64], NDArray[np.bool_]]
 """Probabilities (n, C) and chosen labels (n, C)."""
 Predictor = Callable[[NDArray[np.float32]], Predictions]
 
-
-HEAD = "linear-head"
+HEADS: dict[str, type[Head]] = {"linear-head": LinearHead, "dense-head": DenseHead}
 
 
 def head_model(
-    head: LinearHead,
+    head: Head,
     labels: list[str],
     backbone: BackboneSettings,
     features: str,
@@ -30,23 +30,23 @@ def head_model(
 ) -> SavedModel:
     """A head of the loop as a model to be saved."""
     return SavedModel(
-        HEAD,
+        next(kind for kind, made in HEADS.items() if type(head) is made),
         labels,
         backbone,
         features,
         training_set,
         head.state(),
-        settings={"exclusive": head.exclusive, "penalty": head.penalty, "seed": head.seed},
+        settings=head.get_params(),
         calibration={"temperature": head.temperature_},
     )
 
 
-def saved_head(model: SavedModel) -> LinearHead:
+def saved_head(model: SavedModel) -> Head:
     """The head of a saved model. Raises ModelError where it is none, or not whole."""
-    if model.kind != HEAD:
-        raise ModelError(f"The saved model is a {model.kind}, expected a {HEAD}.")
+    if model.kind not in HEADS:
+        raise ModelError(f"The saved model is a {model.kind}, expected a {' or '.join(HEADS)}.")
     try:
-        return LinearHead(**model.settings).restore(model.tensors)
+        return HEADS[model.kind](**model.settings).restore(model.tensors)
     except (KeyError, ValueError, TypeError) as error:
         raise _not_whole(model, error) from error
 
@@ -56,7 +56,7 @@ def predictor(model: SavedModel) -> Predictor:
 
     Raises ModelError where the tensors are not those of the model.
     """
-    if model.kind == HEAD:
+    if model.kind in HEADS:
         head = saved_head(model)
         return lambda features: (head.predict_proba(features), head.predict(features))
     try:

@@ -67,12 +67,41 @@ def choose(
 
     best = walk(lambda place: tried(place)[0], _FIRST, len(PENALTIES))
     _, temperature, values = tried(best)
-    plain = without_choice(PENALTIES[best], targets, exclusive=exclusive)
+    return _choice(PENALTIES[best], temperature, values, targets, exclusive)
+
+
+def calibrate(
+    fit: Callable[[NDArray[np.bool_]], Callable[[Floats], Floats]],
+    features: Floats,
+    targets: Floats,
+    groups: NDArray[Any] | None,
+    rng: np.random.Generator,
+    *,
+    exclusive: bool,
+) -> Choice:
+    """The temperature and thresholds of a model that has no penalty to choose.
+
+    `fit` takes which rows to learn from, (n,) bool, and gives log-odds of features. Folds as in
+    `choose`; with fewer than 3 groups 1 and one half.
+    """
+    folds = fold_numbers(len(features), groups, rng)
+    if folds.max() < FOLDS - 1:
+        return without_choice(0.0, targets, exclusive=exclusive)
+    values = np.empty(targets.shape)
+    for fold in range(FOLDS):
+        values[folds == fold] = fit(folds != fold)(features[folds == fold])
+    temperature, _ = best_temperature(values, targets, exclusive=exclusive)
+    return _choice(0.0, temperature, values, targets, exclusive)
+
+
+def _choice(
+    penalty: float, temperature: float, values: Floats, targets: Floats, exclusive: bool
+) -> Choice:
+    """With thresholds that fit what the photos left out were given."""
+    plain = without_choice(penalty, targets, exclusive=exclusive)
     if exclusive:
-        return Choice(plain.penalty, temperature, plain.thresholds)
-    return Choice(
-        plain.penalty, temperature, choose_thresholds(expit(values / temperature), targets)
-    )
+        return Choice(penalty, temperature, plain.thresholds)
+    return Choice(penalty, temperature, choose_thresholds(expit(values / temperature), targets))
 
 
 class _Part:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from al_fashion.errors import FeatureCacheError, ModelError, WorkspaceError
 from al_fashion.loop.predict import newest_model
 from al_fashion.models.cache import FeatureCache, FeatureTable
-from al_fashion.models.heads import LinearHead
+from al_fashion.models.heads import Head
 from al_fashion.models.predictors import saved_head
 from al_fashion.models.saved import SavedModel, load_model
 from al_fashion.stats.metrics import Predictions
@@ -23,7 +23,7 @@ class Trained:
     round: int
     name: str
     saved: SavedModel
-    head: LinearHead
+    head: Head
     table: FeatureTable
 
     def known(self, ids: Sequence[str]) -> list[str]:
