@@ -16,6 +16,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -28,11 +29,12 @@ from sklearn.neighbors import NearestCentroid
 
 from al_fashion.data import fashion_mnist
 from al_fashion.data.images import decode
-from al_fashion.loop.step import RoundData, projected, train
+from al_fashion.loop.step import RoundData, predictions_of, projected, train
 from al_fashion.models.backbones import BackboneSettings
 from al_fashion.models.cache import FeatureCache
+from al_fashion.models.dense_head import DenseHead
 from al_fashion.models.features import compute_features
-from al_fashion.models.heads import LinearHead
+from al_fashion.models.heads import Head, LinearHead
 from al_fashion.models.planned import plan_backbone
 from al_fashion.stats.metrics import calibration_error
 
@@ -156,7 +158,8 @@ def _heads(features: np.ndarray, dense: bool, exclusive: bool, labelled: int) ->
     heads: dict[str, Run] = {
         "ours": _ours,
         "plain": partial(_plain, features),
-        "no background": _no_background,
+        "linear": partial(_head, LinearHead(exclusive)),
+        "hidden layer": partial(_head, DenseHead(exclusive)),
         "no projection": partial(_no_projection, features),
     }
     if not exclusive:
@@ -172,24 +175,20 @@ def _heads(features: np.ndarray, dense: bool, exclusive: bool, labelled: int) ->
 
 def _ours(data: RoundData) -> tuple[np.ndarray, np.ndarray]:
     """As a round trains: projection, choice by groups, unlabelled photos after few answers."""
-    learner = train(data)
-    features = data.features[data.heldout]
-    return learner.predict_proba(features), learner.predict(features)
+    found = predictions_of(train(data), data.features[data.heldout])
+    return found.proba, found.labels
 
 
-def _no_background(data: RoundData) -> tuple[np.ndarray, np.ndarray]:
-    head = LinearHead(data.exclusive).fit(
-        data.features[data.labelled], data.targets, groups=data.row_groups[data.labelled]
-    )
-    features = data.features[data.heldout]
-    return head.predict_proba(features), head.predict(features)
+def _head(head: Head, data: RoundData) -> tuple[np.ndarray, np.ndarray]:
+    """One kind of head whatever the budget, without unlabelled photos."""
+    rows = data.labelled
+    head.fit(data.features[rows], data.targets, groups=data.row_groups[rows])
+    return head.predictions(data.features[data.heldout])
 
 
 def _no_projection(features: np.ndarray, data: RoundData) -> tuple[np.ndarray, np.ndarray]:
-    head = LinearHead(data.exclusive).fit(
-        features[data.labelled], data.targets, groups=data.row_groups[data.labelled]
-    )
-    return head.predict_proba(features[data.heldout]), head.predict(features[data.heldout])
+    """As a round trains, on all dimensions of the features and without unlabelled photos."""
+    return _ours(replace(data, features=features, candidates=data.candidates[:0], projection=None))
 
 
 def _plain(features: np.ndarray, data: RoundData) -> tuple[np.ndarray, np.ndarray]:

@@ -75,7 +75,8 @@ def start_audit(workspace: Workspace, options: AuditOptions) -> None:
             )
         features = np.asarray(table.features[table.rows([image_id for image_id, _ in drawn])])
         columns = np.array([ids_of_labels[name] for name in saved.labels])
-        predicted, top = head.predict(features), head.predict_proba(features).argmax(1)
+        proba, predicted = head.predictions(features)
+        top = proba.argmax(axis=1)
         photos = [
             DrawnPhoto(image_id, group, columns[row].tolist(), int(columns[best]))
             for (image_id, group), row, best in zip(drawn, predicted, top, strict=True)

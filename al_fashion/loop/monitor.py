@@ -172,7 +172,7 @@ def _say(
             "Train one on them with `al-fashion round`."
         )
     head, features = saved_head(saved), np.asarray(table.features[table.rows(ids)])
-    return Predictions(head.predict_proba(features), head.predict(features))
+    return Predictions(*head.predictions(features))
 
 
 def _file(workspace: Workspace) -> Path:

@@ -38,7 +38,7 @@ def pool_predictions(
     for start in range(0, len(ids), _CHUNK):
         part = ids[start : start + _CHUNK]
         features = np.asarray(table.features[table.rows(part)])
-        proba, chosen = head.predict_proba(features), head.predict(features)
+        proba, chosen = head.predictions(features)
         doubt = uncertainty(proba, exclusive=head.exclusive)
         best = proba.argmax(axis=1)
         rows += [

@@ -149,7 +149,10 @@ def earlier_model(head: Head | None, number: int, data: RoundData) -> Earlier | 
 
 def predictions_of(model: Learner | Head, features: NDArray[np.float32]) -> Predictions:
     """What a learner or head says of features (n, d) of its own kind."""
-    return Predictions(model.predict_proba(features), model.predict(features))
+    classifier = model.estimator if isinstance(model, Learner) else model
+    if isinstance(classifier, Head):
+        return Predictions(*classifier.predictions(features))
+    return Predictions(classifier.predict_proba(features), classifier.predict(features))
 
 
 def select(

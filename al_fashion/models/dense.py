@@ -37,12 +37,12 @@ class Dense:
 def fit_dense(
     features: Floats, targets: Floats, *, exclusive: bool, rng: np.random.Generator
 ) -> Dense:
-    """The study's dense head: cross-entropy, dropout; twenty epochs in batches of 128.
+    """A dense head like the study's: cross-entropy, dropout; twenty epochs in batches of 128.
 
     `features` (n, d) have a mean square length of 1; `targets` (n, C) in [0, 1]: rows add up to 1
     in exclusive use (softmax), else NaN says that a label is not known (independent sigmoids).
-    AdamW with a rate that falls like a cosine: Loshchilov and Hutter, ICLR 2019. First weights:
-    He et al., ICCV 2015.
+    AdamW with a rate that falls like a cosine: Loshchilov and Hutter, ICLR 2019. First hidden
+    weights: He et al., ICCV 2015.
     """
     n, d = features.shape
     # The mean square of a value becomes 1, which the rates are made for.
@@ -95,8 +95,8 @@ class _AdamW:
         self._squares = [np.zeros_like(each) for each in parameters]
 
     def step(self, gradients: Sequence[Singles]) -> None:
-        self._step += 1
         rate = _RATE * (1 + np.cos(np.pi * self._step / self._steps)) / 2
+        self._step += 1
         first = np.float32(rate / (1 - _MEAN**self._step))
         second = np.float32(1 / np.sqrt(1 - _SQUARE**self._step))
         state = zip(self._parameters, gradients, self._means, self._squares, strict=True)

@@ -17,11 +17,13 @@ FEWEST_LABELLED = 1500
 
 
 class DenseHead(Head):
-    """A hidden layer with dropout; its probabilities are calibrated by cross-validation.
+    """A hidden layer with dropout; its probabilities are calibrated by a fifth of the photos.
 
-    Weights, dropout and folds are drawn by `seed`. `start` makes no difference to it, and a
-    background is not taken.
+    Weights, batches, dropout and folds are drawn by `seed`. `start` makes no difference to it, and
+    a background is not taken.
     """
+
+    about = "a hidden layer with dropout, on soft labels"
 
     def __init__(self, exclusive: bool = False, seed: int = 0) -> None:
         self.exclusive = exclusive
@@ -40,8 +42,9 @@ class DenseHead(Head):
         def fit(rows: NDArray[np.bool_]) -> Dense:
             return fit_dense(features[rows], targets[rows], exclusive=self.exclusive, rng=rng)
 
-        choice = calibrate(fit, features, targets, groups, rng, exclusive=self.exclusive)
-        self.temperature_, self.thresholds_ = choice.temperature, choice.thresholds
+        self.temperature_, self.thresholds_ = calibrate(
+            fit, features, targets, groups, rng, exclusive=self.exclusive
+        )
         fitted = fit(np.ones(len(features), dtype=bool))
         self.weights_ = fitted.hidden.astype(np.float64)
         self.bias_ = fitted.hidden_bias.astype(np.float64)
@@ -49,7 +52,7 @@ class DenseHead(Head):
 
     def decision(self, X: NDArray[np.floating]) -> Floats:
         units = np.maximum(self._first_layer(X), 0)
-        return np.asarray(units @ self.output_.astype(units.dtype) + self.output_bias_, np.float64)
+        return np.asarray(units @ self.output_ + self.output_bias_, np.float64)
 
     def thinned(self, rng: np.random.Generator) -> Self:
         """The head with units dropped as in training, a member of a dropout committee.

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,8 @@ class Head(ClassifierMixin, BaseEstimator):
     and `bias_` (h,), takes them in; what follows is the subclass's.
     """
 
+    about: ClassVar[str]
+    """What it is, for a report."""
     exclusive: bool
     weights_: Floats
     bias_: Floats
@@ -80,19 +82,24 @@ class Head(ClassifierMixin, BaseEstimator):
         """(n, h) of features (n, d), in the features' precision."""
         folded = self.weights_ / self.scale_
         shift = self.bias_ - self.centre_ @ folded
-        return np.asarray(X @ folded.astype(X.dtype) + shift)
+        return np.asarray(X @ folded.astype(X.dtype) + shift.astype(X.dtype))
 
     def predict_proba(self, X: NDArray[np.floating]) -> Floats:
         """(n, C) float64 probabilities; rows add up to 1 in exclusive use only."""
-        values = self.decision(X) / self.temperature_
-        return softmax(values, axis=1) if self.exclusive else expit(values[:, :-1])
+        return self.predictions(X)[0]
 
     def predict(self, X: NDArray[np.floating]) -> NDArray[np.bool_]:
         """(n, C) bool: the most probable label in exclusive use, else all probable enough."""
-        values = self.decision(X)
+        return self.predictions(X)[1]
+
+    def predictions(self, X: NDArray[np.floating]) -> tuple[Floats, NDArray[np.bool_]]:
+        """(`predict_proba`, `predict`), for the work of one of them."""
+        values = self.decision(X) / self.temperature_
         if self.exclusive:
-            return np.eye(values.shape[1], dtype=bool)[values.argmax(axis=1)]
-        return decide(expit(values / self.temperature_), self.thresholds_)
+            proba = softmax(values, axis=1)
+            return proba, np.eye(values.shape[1], dtype=bool)[values.argmax(axis=1)]
+        proba = expit(values)
+        return proba[:, :-1], decide(proba, self.thresholds_)
 
     def before(self, projection: Projection | None) -> Self:
         """The same classifier of features not yet projected."""
@@ -129,9 +136,7 @@ class Head(ClassifierMixin, BaseEstimator):
         self.bias_, self.centre_ = state["bias"], state["centre"]
         self.scale_ = float(state["scale"])
         self.temperature_ = float(state["temperature"])
-        # Models saved before there were thresholds have none.
-        labels = len(self.bias_) - (not self.exclusive)
-        self.thresholds_ = state.get("thresholds", np.full(labels, ONE_HALF))
+        self.thresholds_ = state["thresholds"]
         self.classes_ = np.arange(len(self.thresholds_))
         return self
 
@@ -143,6 +148,8 @@ class LinearHead(Head):
     backbone. None chooses it, a temperature for the probabilities and, where a photo may have
     several labels, their thresholds, by cross-validation with folds drawn by `seed`.
     """
+
+    about = "logistic regression on soft labels"
 
     def __init__(
         self, exclusive: bool = False, penalty: float | None = None, seed: int = 0
@@ -192,6 +199,11 @@ class LinearHead(Head):
 
     def decision(self, X: NDArray[np.floating]) -> Floats:
         return np.asarray(self._first_layer(X), np.float64)
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> Self:
+        # Models saved before there were thresholds have none.
+        labels = len(state["bias"]) - (not self.exclusive)
+        return super().restore({"thresholds": np.full(labels, ONE_HALF), **state})
 
 
 def _informative(targets: Floats, exclusive: bool) -> NDArray[np.bool_]:

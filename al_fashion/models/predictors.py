@@ -57,8 +57,7 @@ def predictor(model: SavedModel) -> Predictor:
     Raises ModelError where the tensors are not those of the model.
     """
     if model.kind in HEADS:
-        head = saved_head(model)
-        return lambda features: (head.predict_proba(features), head.predict(features))
+        return saved_head(model).predictions
     try:
         return _zoo_predictor(model)
     except (KeyError, ValueError, TypeError) as error:

@@ -23,6 +23,7 @@ _FIRST = 2
 """Where the search for a penalty begins."""
 DEFAULT_PENALTY = 0.03
 FOLDS = 3
+_PARTS = 5
 _FEWEST = 12
 _ITERATIONS = 60
 _TEMPERATURES = (0.1, 10.0)
@@ -49,8 +50,8 @@ def choose(
 
     Photos of one group are left out together. Every penalty is judged at its own best
     temperature, so that a fit is not preferred for its scale; the search ends where a neighbouring
-    penalty is no better. With fewer than 12 photos or 3
-    groups there is nothing to choose by: the default, 1 and one half.
+    penalty is no better. With fewer than 12 photos or 3 groups there is nothing to choose by: the
+    default, 1 and one half.
     """
     folds = fold_numbers(len(features), groups, rng)
     if len(features) < _FEWEST or folds.max() < FOLDS - 1:
@@ -67,7 +68,11 @@ def choose(
 
     best = walk(lambda place: tried(place)[0], _FIRST, len(PENALTIES))
     _, temperature, values = tried(best)
-    return _choice(PENALTIES[best], temperature, values, targets, exclusive)
+    plain = without_choice(PENALTIES[best], targets, exclusive=exclusive)
+    if exclusive:
+        return Choice(plain.penalty, temperature, plain.thresholds)
+    thresholds = choose_thresholds(expit(values / temperature), targets)
+    return Choice(plain.penalty, temperature, thresholds)
 
 
 def calibrate(
@@ -78,30 +83,22 @@ def calibrate(
     rng: np.random.Generator,
     *,
     exclusive: bool,
-) -> Choice:
-    """The temperature and thresholds of a model that has no penalty to choose.
+) -> tuple[float, Floats]:
+    """(temperature, thresholds) of a model without a penalty to choose, by one fold left out.
 
-    `fit` takes which rows to learn from, (n,) bool, and gives log-odds of features. Folds as in
-    `choose`; with fewer than 3 groups 1 and one half.
+    `fit` takes which rows to learn from, (n,) bool, and gives log-odds of features; it is for so
+    many photos that a fifth of them says enough. With fewer than 5 groups 1 and one half.
     """
-    folds = fold_numbers(len(features), groups, rng)
-    if folds.max() < FOLDS - 1:
-        return without_choice(0.0, targets, exclusive=exclusive)
-    values = np.empty(targets.shape)
-    for fold in range(FOLDS):
-        values[folds == fold] = fit(folds != fold)(features[folds == fold])
-    temperature, _ = best_temperature(values, targets, exclusive=exclusive)
-    return _choice(0.0, temperature, values, targets, exclusive)
-
-
-def _choice(
-    penalty: float, temperature: float, values: Floats, targets: Floats, exclusive: bool
-) -> Choice:
-    """With thresholds that fit what the photos left out were given."""
-    plain = without_choice(penalty, targets, exclusive=exclusive)
+    folds = fold_numbers(len(features), groups, rng, _PARTS)
+    plain = without_choice(DEFAULT_PENALTY, targets, exclusive=exclusive)
+    if folds.max() < _PARTS - 1:
+        return plain.temperature, plain.thresholds
+    outside = folds == 0
+    values, truth = fit(~outside)(features[outside]), targets[outside]
+    temperature, _ = best_temperature(values, truth, exclusive=exclusive)
     if exclusive:
-        return Choice(penalty, temperature, plain.thresholds)
-    return Choice(penalty, temperature, choose_thresholds(expit(values / temperature), targets))
+        return temperature, plain.thresholds
+    return temperature, choose_thresholds(expit(values / temperature), truth)
 
 
 class _Part:
@@ -110,25 +107,23 @@ class _Part:
     def __init__(
         self, features: Floats, targets: Floats, outside: NDArray[np.bool_], exclusive: bool
     ) -> None:
-        inside = features[~outside]
-        fewer = inside.shape[0] < inside.shape[1]
-        basis = row_space(inside) if fewer else np.eye(inside.shape[1])
+        if (~outside).sum() < features.shape[1]:  # few photos: in as many dimensions as they are
+            features = features @ row_space(features[~outside])
         self.outside, self._exclusive = outside, exclusive
-        self._inner, self._outer = inside @ basis, features[outside] @ basis
-        self._targets = targets[~outside]
+        self._features, self._targets = features, targets
         self._fitted: Logistic | None = None
 
     def left_out(self, penalty: float) -> Floats:
         """Log-odds of the photos outside."""
         self._fitted = fit_logistic(
-            self._inner,
-            self._targets,
+            self._features[~self.outside],
+            self._targets[~self.outside],
             penalty,
             exclusive=self._exclusive,
             start=self._fitted,
             iterations=_ITERATIONS,
         )
-        return self._fitted(self._outer)
+        return self._fitted(self._features[self.outside])
 
 
 def walk(loss: Callable[[int], float], first: int, places: int) -> int:
@@ -163,11 +158,11 @@ def best_temperature(values: Floats, targets: Floats, *, exclusive: bool) -> tup
 
 
 def fold_numbers(
-    n: int, groups: NDArray[Any] | None, rng: np.random.Generator
+    n: int, groups: NDArray[Any] | None, rng: np.random.Generator, folds: int = FOLDS
 ) -> NDArray[np.int64]:
     """The fold of each photo: whole groups, in random order, each to the smallest fold."""
     names, member = np.unique(np.arange(n) if groups is None else groups, return_inverse=True)
-    sizes, filled = np.bincount(member, minlength=len(names)), np.zeros(FOLDS, dtype=np.int64)
+    sizes, filled = np.bincount(member, minlength=len(names)), np.zeros(folds, dtype=np.int64)
     fold_of = np.zeros(len(names), dtype=np.int64)
     for group in rng.permutation(len(names)):
         fold_of[group] = filled.argmin()

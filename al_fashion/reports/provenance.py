@@ -28,7 +28,7 @@ def computed(
         "seed": str(fixed.seed),
         "random numbers": "NumPy's default_rng([seed, round]) of every round, round 0 for the "
         "features' projection; audits' draws [seed, 0xA0D17, attempt], the monitor's "
-        "[seed, 0x30417, round, newest query before]; the folds that choose the head: 0",
+        "[seed, 0x30417, round, newest query before]; what the head draws: 0",
         "a photo counts as right by": fixed.metric,
         "labels": "exclude each other" if fixed.exclusive else "several a photo",
         "held out, kept for audits": f"{fixed.heldout_share:g}, {fixed.audit_share:g} of the "
@@ -72,6 +72,6 @@ def _model(workspace: Workspace, trained: Trained | None) -> dict[str, str]:
         "model": f"{trained.name} (round {trained.round}), SHA-256 "
         f"{file_hash(workspace.models / trained.name)}",
         "training set": f"SHA-256 {trained.saved.training_set}",
-        "head": f"logistic regression on soft labels, seed {settings.get('seed', 0)}, log-odds "
+        "head": f"{trained.head.about}, seed {settings.get('seed', 0)}, log-odds "
         f"divided by a temperature of {trained.head.temperature_:.3f}",
     }

@@ -41,8 +41,7 @@ class Trained:
         proba = np.zeros((len(ids), labels))
         chosen = np.zeros((len(ids), labels), dtype=bool)
         known = len(self.saved.labels)
-        proba[:, :known] = self.head.predict_proba(features)
-        chosen[:, :known] = self.head.predict(features)
+        proba[:, :known], chosen[:, :known] = self.head.predictions(features)
         return Predictions(proba, chosen)
 
 
