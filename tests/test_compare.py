@@ -338,6 +338,16 @@ def test_a_toml_file_describes_an_experiment_completely(tmp_path: Path) -> None:
     assert replace(written, batch=10).digest(contents) != digest
 
 
+def test_other_code_or_libraries_make_another_experiment(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = Experiment(data=(), strategies=("auto",))
+    digest = written.digest({})
+    monkeypatch.setattr("al_fashion.comparison.experiment.libraries", lambda: "numpy 0.1")
+    assert written.digest({}) != digest
+    monkeypatch.undo()
+    monkeypatch.setattr("al_fashion.comparison.experiment.code_digest", lambda: "12ab")
+    assert written.digest({}) != digest
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -433,6 +443,9 @@ def test_results_are_replaced_and_told_in_the_order_of_the_jobs(tmp_path: Path) 
     results.record(jobs[0], None)
     with pytest.raises(ComparisonError, match="budget = 2, not 3"):
         results.keep_setting({"budget": 3})
+    # Written before a folder said which code its results are of.
+    with pytest.raises(ComparisonError, match='code = "unknown", not "12ab"'):
+        results.keep_setting({"budget": 2, "code": "12ab"})
     results.close()
     (tmp_path / "results.sqlite").write_text("no database" * 100)
     with pytest.raises(ComparisonError, match="-o DIR"):

@@ -342,4 +342,4 @@ def test_memory_is_measured_for_each_selection_anew() -> None:
     with memory.peak() as little:
         np.ones(10)
     assert much.mib is not None and little.mib is not None
-    assert much.mib - little.mib > 150
+    assert much.mib > 150 > 50 > little.mib

@@ -12,6 +12,7 @@ from typing import Any
 
 import tomli_w
 
+from al_fashion.comparison.code_digest import code_digest, libraries
 from al_fashion.comparison.labellers import parse_labellers
 from al_fashion.data.sources import FASHION_MNIST
 from al_fashion.errors import ComparisonError
@@ -98,7 +99,7 @@ class Experiment:
         return {**values, "learner": shown(self.learner)}
 
     def save(self, path: Path, digest: str) -> None:
-        """Write it as TOML below its hash, whole or not at all.
+        """Write it as TOML below its hash and what ran it, whole or not at all.
 
         Sources and own files are written relative to the file's folder.
         """
@@ -109,10 +110,12 @@ class Experiment:
         values["strategies"] = [_own_relative(name, path.parent) for name in self.strategies]
         if self.learner:
             values["learner"] = _own_relative(self.learner, path.parent)
-        write_text(path, f"# experiment {digest}\n{tomli_w.dumps(values)}")
+        made_with = f"# code {code_digest()}; {libraries()}"
+        write_text(path, f"# experiment {digest}\n{made_with}\n{tomli_w.dumps(values)}")
 
     def digest(self, contents: Mapping[str, str]) -> str:
-        """The hash that names the result: where photos and own files lie makes no difference.
+        """The hash that names the result: where photos and own files lie makes no difference, the
+        code and the libraries that run it do.
 
         `contents` are digests of what they hold, by the data sets' names and as the experiment
         names own files.
@@ -124,6 +127,7 @@ class Experiment:
         values["seeds"] = list(seed_range(self.seeds))
         values["seeds_of"] = {n: list(self.seeds_for(n)) for n in self.seeds_of}
         values["learner"] = [shown(self.learner), contents.get(self.learner)]
+        values["code"], values["libraries"] = code_digest(), libraries()
         text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

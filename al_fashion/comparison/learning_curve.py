@@ -55,8 +55,8 @@ class Point:
     """A learning curve at `labels` photos labelled.
 
     `accuracy` is the share of test photos whose label set is exactly right. `answers` and
-    `labelling_seconds` add up from the beginning; `selection_seconds` and `peak_mib` (the
-    process's highest resident memory meanwhile) are of the selection of the newest batch,
+    `labelling_seconds` add up from the beginning; `selection_seconds` and `peak_mib` (how much
+    more memory the process held at most) are of the selection of the newest batch,
     `training_seconds` of the training on all, both in processor time. The last three are for
     several labels a photo.
     """

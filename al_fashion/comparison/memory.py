@@ -1,4 +1,4 @@
-"""How much memory this process holds at most, for a time."""
+"""How much more memory this process holds at most, for a time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +10,10 @@ _PROCESS = Path("/proc/self")
 
 @dataclass
 class Peak:
-    """`mib` is the highest resident memory in MiB, libraries and mapped features included.
+    """`mib` is the highest resident memory in MiB less what was held before.
 
-    None where the system does not tell: only Linux lets the highest be measured anew.
+    What earlier work left free in the process is taken first and does not count. None where the
+    system does not tell: only Linux lets the highest be measured anew.
     """
 
     mib: float | None = None
@@ -27,7 +28,15 @@ def peak() -> Iterator[Peak]:
     except OSError:
         yield found
         return
+    before = _status("VmRSS")
     yield found
+    highest = _status("VmHWM")
+    if before is not None and highest is not None:
+        found.mib = round(max(0.0, highest - before), 1)
+
+
+def _status(name: str) -> float | None:
+    """MiB of a line of the process's status."""
     lines = (_PROCESS / "status").read_text().splitlines()
-    held = next((line for line in lines if line.startswith("VmHWM")), None)
-    found.mib = round(int(held.split()[1]) / 1024, 1) if held else None
+    held = next((line for line in lines if line.startswith(name)), None)
+    return int(held.split()[1]) / 1024 if held else None

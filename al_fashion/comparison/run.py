@@ -13,6 +13,7 @@ from typing import Any
 
 import strategies
 from al_fashion.comparison.arms import Arm, find_arms
+from al_fashion.comparison.code_digest import code_digest, libraries
 from al_fashion.comparison.engines import ENGINES, Engine, Plan
 from al_fashion.comparison.experiment import (
     DataSet,
@@ -128,7 +129,8 @@ def _setting(
         for dataset in experiment.data
     }
     learner = {"learner_code": text_hash(learner_code)} if learner_code else {}
-    return {**experiment.setting(), **data, **learner}
+    made_with = {"code": code_digest(), "libraries": libraries()}
+    return {**experiment.setting(), **data, **learner, **made_with}
 
 
 def _jobs(
