@@ -39,6 +39,7 @@ benchmark-quick: setup
 	$(COMPARE) $(EXPERIMENTS)/quick.toml -o $(RESULTS)/quick
 
 benchmark: setup
+	@test -n "$(CLOTHING)" -a -n "$(CCP)" || echo "Without CLOTHING=DIR and CCP=DIR, folders with a labels.csv, those photos are left out." >&2
 	@trap 'exit 130' INT; status=0; \
 	$(COMPARE) $(EXPERIMENTS)/headline.toml $(DATA) -o $(RESULTS)/grid || status=$$?; \
 	for batch in 10 50 200; do \
