@@ -168,6 +168,19 @@ def test_several_data_sets_have_a_table_together(tmp_path: Path) -> None:
     assert summary["profile"]["problems"] == 10
 
 
+def test_a_strategy_of_one_data_set_has_no_penalty_over_all(tmp_path: Path) -> None:
+    """Not run is not unbeaten: the slow one would come before random that beats it."""
+    rows = [*three("shop"), *three("street"), *learnt("slow", 0.6, range(6), "street")]
+    summary = write(folder(tmp_path, rows))
+    assert strategy(summary, "slow", 1)["penalty"] > 0
+    assert summary["penalties"]["strategies"] == ["auto", "margin", "random"]
+    on_shop, on_street = (each["penalties"] for each in summary["data_sets"])
+    beaten = [
+        table["matrix"][0][table["strategies"].index("random")] for table in (on_shop, on_street)
+    ]
+    assert summary["penalties"]["matrix"][0][2] == pytest.approx(sum(beaten))
+
+
 def test_six_data_sets_have_ranks(tmp_path: Path) -> None:
     rows = [row for number in range(6) for row in three(f"set {number}", 3)]
     summary = write(folder(tmp_path, rows))

@@ -52,7 +52,7 @@ def summarise(results: Results) -> dict[str, Any]:
             "data_sets": data_sets,
             "overall": _overall(data_sets, scores, reference, rng) if len(scores) > 1 else None,
             "profile": _profile(scores),
-            "penalties": _penalties(data_sets),
+            "penalties": _penalties(data_sets, _everywhere(fair)),
             "ranks": _ranks(fair, reference, rng),
             "failures": [asdict(failure) for failure in results.failures],
             "experiment": results.experiment,
@@ -153,13 +153,15 @@ def _profile(scores: Mapping[str, Scores]) -> dict[str, Any]:
     }
 
 
-def _penalties(data_sets: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """BADGE's matrix, summed over data sets; the strategy with the least penalty first."""
-    names = list(dict.fromkeys(n for found in data_sets for n in found["penalties"]["strategies"]))
+def _penalties(data_sets: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+    """BADGE's matrix, summed over data sets; the strategy with the least penalty first.
+
+    Of the strategies `names`, run on every data set: who was not run cannot have been beaten.
+    """
     total = np.zeros((len(names), len(names)))
     for found in data_sets:
-        places = [names.index(name) for name in found["penalties"]["strategies"]]
-        total[np.ix_(places, places)] += found["penalties"]["matrix"]
+        places = [found["penalties"]["strategies"].index(name) for name in names]
+        total += found["penalties"]["matrix"][np.ix_(places, places)]
     order = np.argsort(total.mean(axis=0), kind="stable")
     return {"strategies": [names[place] for place in order], "matrix": total[np.ix_(order, order)]}
 
