@@ -299,8 +299,47 @@ def test_more_seeds_of_some_arms_give_them_no_advantage(tmp_path: Path) -> None:
             assert strategy(summary, name)[figure] == strategy(alone, name)[figure]
     assert summary["profile"] == alone["profile"] and summary["profile"]["problems"] == 3
     assert strategy(summary, "auto")["against_random"]["seeds"] == 6
-    apart = [r for r in three() if (r["seed"] < 3) == (r["strategy"] == "margin")]
-    assert write(folder(tmp_path / "apart", apart))["profile"]["problems"] == 0
+
+
+def test_half_of_randoms_seeds_may_leave_none_to_share(tmp_path: Path) -> None:
+    first = [r for r in three() if r["seed"] < 3 or r["strategy"] != "margin"]
+    apart = [r for r in first if r["seed"] >= 3 or r["strategy"] != "auto"]
+    summary = write(folder(tmp_path, apart))
+    assert summary["profile"]["problems"] == 0
+    assert all(row["own_seeds"] for row in summary["data_sets"][0]["strategies"])
+
+
+def test_a_strategy_with_few_seeds_takes_none_from_the_others(tmp_path: Path) -> None:
+    """An arm of a grid that is not finished: the rest keep areas, bands, order and problems."""
+    alone = write(folder(tmp_path / "alone", [*three("shop"), *three("street")]))
+    new = learnt("new", 3.0, [4], "shop") + learnt("new", 3.0, range(6), "street")
+    summary = write(folder(tmp_path, [*three("shop"), *three("street"), *new]))
+    assert summary["data_sets"][0]["shared_seeds"] == [0, 1, 2, 3, 4, 5]
+    for name in ("auto", "margin", "random"):
+        for figure in ("aulc", "aulc_half", "final_half", "curve_half", "own_seeds"):
+            assert strategy(summary, name)[figure] == strategy(alone, name)[figure]
+    assert summary["profile"] == alone["profile"] and summary["profile"]["problems"] == 12
+    assert summary["penalties"]["strategies"] == ["auto", "margin", "random"]
+    ranks = {row["strategy"]: row["mean_rank"] for row in summary["overall"]}
+    assert ranks == {"auto": 1, "margin": 2, "random": 3, "new": None}
+    single = strategy(summary, "new")
+    assert single["own_seeds"] and single["aulc_half"] is None and single["aulc"] > 0
+    assert "new on shop, over 1 seed of its own" in summary["headline"][-1]
+    assert "over 1 seed of its own" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_default_with_few_seeds_is_not_ranked_over_data_sets(tmp_path: Path) -> None:
+    rows = [row for number in range(6) for row in three(f"set {number}", 4)]
+    few = [row for row in rows if row["strategy"] != "auto" or row["seed"] == 0]
+    summary = write(folder(tmp_path, few))
+    assert summary["reference"] == "auto"
+    assert "random and auto, are needed" in summary["ranks"]["reason"]
+
+
+def test_what_stands_in_for_the_default_has_enough_seeds(tmp_path: Path) -> None:
+    rows = [row for row in three() if row["strategy"] != "auto"]
+    summary = write(folder(tmp_path, [*rows, *learnt("lucky", 5.0, [0])]))
+    assert summary["reference"] == "margin"
 
 
 def test_what_is_left_of_a_failed_run_is_left_out(tmp_path: Path) -> None:

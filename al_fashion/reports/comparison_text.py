@@ -169,8 +169,31 @@ def _uneven(summary: Mapping[str, Any]) -> list[str]:
         return []
     return [
         "Not all have the same seeds: areas, accuracies and ranks are over the seeds that all of a "
-        "data set's strategies share, two are compared over the seeds that both have."
+        "data set's strategies share, two are compared over the seeds that both have.",
+        *_apart(summary),
     ]
+
+
+def _apart(summary: Mapping[str, Any]) -> list[str]:
+    """Who has means over other seeds than the rest, as the tables mark them."""
+    found = [
+        f"{row['strategy']} on {each['data']}, {of_its_own(row)}"
+        for each in summary["data_sets"]
+        for row in each["strategies"]
+        if row["own_seeds"] and each["shared_seeds"]
+    ]
+    if not found:
+        return []
+    more = [f"{len(found) - NAMED} more"] if len(found) > NAMED else []
+    return [
+        "Not comparable with the rest, nor ranked, are those with fewer than half of random's "
+        f"seeds: {'; '.join([*found[:NAMED], *more])}."
+    ]
+
+
+def of_its_own(row: Mapping[str, Any]) -> str:
+    """How many seeds the means of a strategy are over that does not share the others' seeds."""
+    return f"over {count(len(row['seeds']), 'seed')} of its own"
 
 
 def _tested(test: Mapping[str, Any] | None) -> bool:
