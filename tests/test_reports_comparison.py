@@ -12,6 +12,8 @@ import pytest
 from page import chromium
 from scipy import stats
 
+from al_fashion.comparison.learning_curve import Job
+from al_fashion.comparison.results import Outcome, Results
 from al_fashion.errors import ComparisonError
 from al_fashion.reports.comparison import cases, write
 
@@ -58,6 +60,18 @@ def folder(path: Path, rows: Iterable[Row]) -> Path:
         writer.writeheader()
         writer.writerows(rows)
     return path
+
+
+def failed(path: Path, traces: Mapping[tuple[str, str, int], str]) -> None:
+    """As `compare` leaves failed runs, by data set, strategy and seed, besides these results."""
+    table = (path / "results.csv").read_bytes()
+    results = Results(path)
+    jobs = [Job(*run) for run in traces]
+    for job, trace in zip(jobs, traces.values(), strict=True):
+        results.record(job, Outcome(1.0, traceback=trace))
+    results.write_tables(jobs)
+    results.close()
+    (path / "results.csv").write_bytes(table)
 
 
 def three(data: str = "shop", seeds: int = 6) -> list[Row]:
@@ -267,11 +281,8 @@ def test_labelling_time_counts_beside_labels(tmp_path: Path) -> None:
 
 def test_arms_with_missing_seeds_are_paired_over_common_ones(tmp_path: Path) -> None:
     rows = [r for r in three() if not (r["strategy"] == "margin" and r["seed"] in (2, 5))]
-    failures = folder(tmp_path, rows) / "failures"
-    failures.mkdir()
     trace = "Traceback (most recent call last):\n  …\nStrategyError: 3 of 50 indices\n"
-    (failures / "margin-2.txt").write_text(trace)
-    (failures / "mine.py_gone-0.txt").write_text("")
+    failed(folder(tmp_path, rows), {("shop", "margin", 2): trace, ("shop", "mine.py:gone", 0): ""})
     summary = write(tmp_path)
     margin = strategy(summary, "margin")
     assert margin["seeds"] == [0, 1, 3, 4]
@@ -281,7 +292,7 @@ def test_arms_with_missing_seeds_are_paired_over_common_ones(tmp_path: Path) -> 
     assert margin["share_of_random"] == pytest.approx(expected["share_of_random"])
     assert [(f["strategy"], f["seed"], f["reason"]) for f in summary["failures"]] == [
         ("margin", "2", "StrategyError: 3 of 50 indices"),
-        ("mine.py_gone", "0", "no traceback"),
+        ("mine.py:gone", "0", "no traceback"),
     ]
     assert any("over the seeds that both have" in said for said in summary["headline"])
     assert "failures/margin-2.txt" in (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -345,11 +356,26 @@ def test_what_stands_in_for_the_default_has_enough_seeds(tmp_path: Path) -> None
 def test_what_is_left_of_a_failed_run_is_left_out(tmp_path: Path) -> None:
     rows = [*three(), *curve("usdm", 0, [0.5] * 9, list(range(50, 451, 50)))]
     assert strategy(write(folder(tmp_path, rows)), "usdm")["seeds"] == [0]
-    (tmp_path / "failures").mkdir()
-    (tmp_path / "failures" / "usdm-0.txt").write_text("MemoryError\n")
+    failed(tmp_path, {("street", "usdm", 0): "MemoryError\n"})
+    assert strategy(write(tmp_path), "usdm")["seeds"] == [0], "it failed on another data set"
+    failed(tmp_path, {("shop", "usdm", 0): "MemoryError\n"})
     summary = write(tmp_path)
     assert "usdm" not in {case["strategy"] for case in cases(summary)}
     assert summary["data_sets"][0]["labels"][-1] == 500
+
+
+def test_failures_on_two_data_sets_are_two(tmp_path: Path) -> None:
+    """They share a file, in which the strategy's name has lost what no file's name can have."""
+    reasons = {"shop, new": "ValueError: dear", "street": "MemoryError"}
+    traces = {(data, "a/b.py:c", 1): f"Trace\n\n  at x\n{why}\n" for data, why in reasons.items()}
+    failed(folder(tmp_path, three()), traces)
+    failures = write(tmp_path)["failures"]
+    assert [(f["data"], f["strategy"], f["seed"]) for f in failures] == [
+        ("shop, new", "a/b.py:c", "1"),
+        ("street", "a/b.py:c", "1"),
+    ]
+    assert [f["reason"] for f in failures] == list(reasons.values())
+    assert {f["file"] for f in failures} == {"failures/a_b.py_c-1.txt"}
 
 
 def test_different_label_counts_meet_on_a_common_grid(tmp_path: Path) -> None:
