@@ -236,6 +236,22 @@ def test_one_seed_is_no_test(tmp_path: Path) -> None:
     assert any("One seed says nothing about chance" in said for said in summary["headline"])
 
 
+def test_what_one_data_set_cannot_tell_is_said_of_it(tmp_path: Path) -> None:
+    summary = write(folder(tmp_path, [*three("shop"), *three("street", seeds=1)]))
+    better = "no other strategy is significantly better, which cannot be tested on street."
+    assert summary["headline"][0].endswith(better)
+    assert any(said.startswith("One seed, as on street, says") for said in summary["headline"])
+
+
+def test_seeds_to_tell_the_default_from_random_are_said(tmp_path: Path) -> None:
+    rows = [*learnt("random", 1.0, range(4)), *learnt("auto", 1.05, range(4), noise=0.03)]
+    summary = write(folder(tmp_path, rows))
+    test = strategy(summary, "auto")["against_random"]
+    assert test["p_t_holm"] > 0.05 and test["seeds_needed"] > 4
+    assert f"{test['seeds_needed']:,} seeds needed)" in summary["headline"][1]
+    assert any(said.startswith("So many seeds would find") for said in summary["headline"])
+
+
 def test_random_alone_is_nothing_to_compare(tmp_path: Path) -> None:
     summary = write(folder(tmp_path, learnt("random", 1.0, range(3))))
     assert summary["headline"] == [
