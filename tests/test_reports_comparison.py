@@ -15,6 +15,7 @@ from scipy import stats
 from al_fashion.comparison.learning_curve import Job
 from al_fashion.comparison.results import Outcome, Results
 from al_fashion.errors import ComparisonError
+from al_fashion.reports import comparison_text as text
 from al_fashion.reports.comparison import cases, write
 
 COLUMNS = [
@@ -168,6 +169,20 @@ def test_the_report_opens_from_disk_without_a_network(tmp_path: Path) -> None:
         assert page.get_by_text("seeds needed to tell").first.is_visible()
         assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
         assert problems == []
+
+
+def test_tests_of_all_pairs_are_folded_away(tmp_path: Path) -> None:
+    summary = write(folder(tmp_path, three()))
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    _, _, after = page.partition("<details><summary>Tests of all pairs</summary>")
+    table = ElementTree.fromstring(
+        after[: after.index("</table>") + 8].split("\n", 1)[1] + "</div>"
+    )
+    rows = [["".join(cell.itertext()) for cell in row] for row in table.iter("tr")][1:]
+    pairs = summary["data_sets"][0]["pairs"]
+    assert [row[:3] for row in rows] == [[p["first"], p["second"], "6"] for p in pairs]
+    assert [row[4] for row in rows] == [text.p_value(p["p_t_holm"]) for p in pairs]
+    assert len(rows) == 3
 
 
 def test_several_data_sets_have_a_table_together(tmp_path: Path) -> None:
