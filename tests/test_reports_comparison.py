@@ -12,7 +12,10 @@ import pytest
 from page import chromium
 from scipy import stats
 
+from al_fashion.comparison.learning_curve import Job
+from al_fashion.comparison.results import Outcome, Results
 from al_fashion.errors import ComparisonError
+from al_fashion.reports import comparison_text as text
 from al_fashion.reports.comparison import cases, write
 
 COLUMNS = [
@@ -58,6 +61,18 @@ def folder(path: Path, rows: Iterable[Row]) -> Path:
         writer.writeheader()
         writer.writerows(rows)
     return path
+
+
+def failed(path: Path, traces: Mapping[tuple[str, str, int], str]) -> None:
+    """As `compare` leaves failed runs, by data set, strategy and seed, besides these results."""
+    table = (path / "results.csv").read_bytes()
+    results = Results(path)
+    jobs = [Job(*run) for run in traces]
+    for job, trace in zip(jobs, traces.values(), strict=True):
+        results.record(job, Outcome(1.0, traceback=trace))
+    results.write_tables(jobs)
+    results.close()
+    (path / "results.csv").write_bytes(table)
 
 
 def three(data: str = "shop", seeds: int = 6) -> list[Row]:
@@ -156,6 +171,20 @@ def test_the_report_opens_from_disk_without_a_network(tmp_path: Path) -> None:
         assert problems == []
 
 
+def test_tests_of_all_pairs_are_folded_away(tmp_path: Path) -> None:
+    summary = write(folder(tmp_path, three()))
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    _, _, after = page.partition("<details><summary>Tests of all pairs</summary>")
+    table = ElementTree.fromstring(
+        after[: after.index("</table>") + 8].split("\n", 1)[1] + "</div>"
+    )
+    rows = [["".join(cell.itertext()) for cell in row] for row in table.iter("tr")][1:]
+    pairs = summary["data_sets"][0]["pairs"]
+    assert [row[:3] for row in rows] == [[p["first"], p["second"], "6"] for p in pairs]
+    assert [row[4] for row in rows] == [text.p_value(p["p_t_holm"]) for p in pairs]
+    assert len(rows) == 3
+
+
 def test_several_data_sets_have_a_table_together(tmp_path: Path) -> None:
     summary = write(folder(tmp_path, [*three("shop"), *three("../street", 4)]))
     assert [row["strategy"] for row in summary["overall"]] == ["auto", "margin", "random"]
@@ -166,6 +195,19 @@ def test_several_data_sets_have_a_table_together(tmp_path: Path) -> None:
     assert summary["headline"][0].startswith("On 2 data sets and 4 to 6 seeds, auto needs")
     assert (tmp_path / "plots" / "curves-2-street.svg").exists()
     assert summary["profile"]["problems"] == 10
+
+
+def test_a_strategy_of_one_data_set_has_no_penalty_over_all(tmp_path: Path) -> None:
+    """Not run is not unbeaten: the slow one would come before random that beats it."""
+    rows = [*three("shop"), *three("street"), *learnt("slow", 0.6, range(6), "street")]
+    summary = write(folder(tmp_path, rows))
+    assert strategy(summary, "slow", 1)["penalty"] > 0
+    assert summary["penalties"]["strategies"] == ["auto", "margin", "random"]
+    on_shop, on_street = (each["penalties"] for each in summary["data_sets"])
+    beaten = [
+        table["matrix"][0][table["strategies"].index("random")] for table in (on_shop, on_street)
+    ]
+    assert summary["penalties"]["matrix"][0][2] == pytest.approx(sum(beaten))
 
 
 def test_six_data_sets_have_ranks(tmp_path: Path) -> None:
@@ -207,6 +249,22 @@ def test_one_seed_is_no_test(tmp_path: Path) -> None:
     assert strategy(summary, "auto")["aulc_sd"] is None
     assert "whether another is better cannot be tested" in summary["headline"][0]
     assert any("One seed says nothing about chance" in said for said in summary["headline"])
+
+
+def test_what_one_data_set_cannot_tell_is_said_of_it(tmp_path: Path) -> None:
+    summary = write(folder(tmp_path, [*three("shop"), *three("street", seeds=1)]))
+    better = "no other strategy is significantly better, which cannot be tested on street."
+    assert summary["headline"][0].endswith(better)
+    assert any(said.startswith("One seed, as on street, says") for said in summary["headline"])
+
+
+def test_seeds_to_tell_the_default_from_random_are_said(tmp_path: Path) -> None:
+    rows = [*learnt("random", 1.0, range(4)), *learnt("auto", 1.05, range(4), noise=0.03)]
+    summary = write(folder(tmp_path, rows))
+    test = strategy(summary, "auto")["against_random"]
+    assert test["p_t_holm"] > 0.05 and test["seeds_needed"] > 4
+    assert f"{test['seeds_needed']:,} seeds needed)" in summary["headline"][1]
+    assert any(said.startswith("So many seeds would find") for said in summary["headline"])
 
 
 def test_random_alone_is_nothing_to_compare(tmp_path: Path) -> None:
@@ -254,11 +312,8 @@ def test_labelling_time_counts_beside_labels(tmp_path: Path) -> None:
 
 def test_arms_with_missing_seeds_are_paired_over_common_ones(tmp_path: Path) -> None:
     rows = [r for r in three() if not (r["strategy"] == "margin" and r["seed"] in (2, 5))]
-    failures = folder(tmp_path, rows) / "failures"
-    failures.mkdir()
     trace = "Traceback (most recent call last):\n  …\nStrategyError: 3 of 50 indices\n"
-    (failures / "margin-2.txt").write_text(trace)
-    (failures / "mine.py_gone-0.txt").write_text("")
+    failed(folder(tmp_path, rows), {("shop", "margin", 2): trace, ("shop", "mine.py:gone", 0): ""})
     summary = write(tmp_path)
     margin = strategy(summary, "margin")
     assert margin["seeds"] == [0, 1, 3, 4]
@@ -268,7 +323,7 @@ def test_arms_with_missing_seeds_are_paired_over_common_ones(tmp_path: Path) -> 
     assert margin["share_of_random"] == pytest.approx(expected["share_of_random"])
     assert [(f["strategy"], f["seed"], f["reason"]) for f in summary["failures"]] == [
         ("margin", "2", "StrategyError: 3 of 50 indices"),
-        ("mine.py_gone", "0", "no traceback"),
+        ("mine.py:gone", "0", "no traceback"),
     ]
     assert any("over the seeds that both have" in said for said in summary["headline"])
     assert "failures/margin-2.txt" in (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -286,18 +341,72 @@ def test_more_seeds_of_some_arms_give_them_no_advantage(tmp_path: Path) -> None:
             assert strategy(summary, name)[figure] == strategy(alone, name)[figure]
     assert summary["profile"] == alone["profile"] and summary["profile"]["problems"] == 3
     assert strategy(summary, "auto")["against_random"]["seeds"] == 6
-    apart = [r for r in three() if (r["seed"] < 3) == (r["strategy"] == "margin")]
-    assert write(folder(tmp_path / "apart", apart))["profile"]["problems"] == 0
+
+
+def test_half_of_randoms_seeds_may_leave_none_to_share(tmp_path: Path) -> None:
+    first = [r for r in three() if r["seed"] < 3 or r["strategy"] != "margin"]
+    apart = [r for r in first if r["seed"] >= 3 or r["strategy"] != "auto"]
+    summary = write(folder(tmp_path, apart))
+    assert summary["profile"]["problems"] == 0
+    assert all(row["own_seeds"] for row in summary["data_sets"][0]["strategies"])
+
+
+def test_a_strategy_with_few_seeds_takes_none_from_the_others(tmp_path: Path) -> None:
+    """An arm of a grid that is not finished: the rest keep areas, bands, order and problems."""
+    alone = write(folder(tmp_path / "alone", [*three("shop"), *three("street")]))
+    new = learnt("new", 3.0, [4], "shop") + learnt("new", 3.0, range(6), "street")
+    summary = write(folder(tmp_path, [*three("shop"), *three("street"), *new]))
+    assert summary["data_sets"][0]["shared_seeds"] == [0, 1, 2, 3, 4, 5]
+    for name in ("auto", "margin", "random"):
+        for figure in ("aulc", "aulc_half", "final_half", "curve_half", "own_seeds"):
+            assert strategy(summary, name)[figure] == strategy(alone, name)[figure]
+    assert summary["profile"] == alone["profile"] and summary["profile"]["problems"] == 12
+    assert summary["penalties"]["strategies"] == ["auto", "margin", "random"]
+    ranks = {row["strategy"]: row["mean_rank"] for row in summary["overall"]}
+    assert ranks == {"auto": 1, "margin": 2, "random": 3, "new": None}
+    single = strategy(summary, "new")
+    assert single["own_seeds"] and single["aulc_half"] is None and single["aulc"] > 0
+    assert "new on shop, over 1 seed of its own" in summary["headline"][-1]
+    assert "over 1 seed of its own" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_default_with_few_seeds_is_not_ranked_over_data_sets(tmp_path: Path) -> None:
+    rows = [row for number in range(6) for row in three(f"set {number}", 4)]
+    few = [row for row in rows if row["strategy"] != "auto" or row["seed"] == 0]
+    summary = write(folder(tmp_path, few))
+    assert summary["reference"] == "auto"
+    assert "random and auto, are needed" in summary["ranks"]["reason"]
+
+
+def test_what_stands_in_for_the_default_has_enough_seeds(tmp_path: Path) -> None:
+    rows = [row for row in three() if row["strategy"] != "auto"]
+    summary = write(folder(tmp_path, [*rows, *learnt("lucky", 5.0, [0])]))
+    assert summary["reference"] == "margin"
 
 
 def test_what_is_left_of_a_failed_run_is_left_out(tmp_path: Path) -> None:
     rows = [*three(), *curve("usdm", 0, [0.5] * 9, list(range(50, 451, 50)))]
     assert strategy(write(folder(tmp_path, rows)), "usdm")["seeds"] == [0]
-    (tmp_path / "failures").mkdir()
-    (tmp_path / "failures" / "usdm-0.txt").write_text("MemoryError\n")
+    failed(tmp_path, {("street", "usdm", 0): "MemoryError\n"})
+    assert strategy(write(tmp_path), "usdm")["seeds"] == [0], "it failed on another data set"
+    failed(tmp_path, {("shop", "usdm", 0): "MemoryError\n"})
     summary = write(tmp_path)
     assert "usdm" not in {case["strategy"] for case in cases(summary)}
     assert summary["data_sets"][0]["labels"][-1] == 500
+
+
+def test_failures_on_two_data_sets_are_two(tmp_path: Path) -> None:
+    """They share a file, in which the strategy's name has lost what no file's name can have."""
+    reasons = {"shop, new": "ValueError: dear", "street": "MemoryError"}
+    traces = {(data, "a/b.py:c", 1): f"Trace\n\n  at x\n{why}\n" for data, why in reasons.items()}
+    failed(folder(tmp_path, three()), traces)
+    failures = write(tmp_path)["failures"]
+    assert [(f["data"], f["strategy"], f["seed"]) for f in failures] == [
+        ("shop, new", "a/b.py:c", "1"),
+        ("street", "a/b.py:c", "1"),
+    ]
+    assert [f["reason"] for f in failures] == list(reasons.values())
+    assert {f["file"] for f in failures} == {"failures/a_b.py_c-1.txt"}
 
 
 def test_different_label_counts_meet_on_a_common_grid(tmp_path: Path) -> None:

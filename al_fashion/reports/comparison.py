@@ -17,7 +17,10 @@ from al_fashion.reports.comparison_summary import summarise
 from al_fashion.stats.learning_curves import LEVELS
 
 # How the page writes numbers.
-TEXTS = ("needed", "number", "p_value", "plus_minus", "share_range", "signed_points", "told")
+TEXTS = (
+    *("needed", "number", "of_its_own", "p_value", "plus_minus"),
+    *("share_range", "signed_points", "told"),
+)
 
 
 def write(directory: Path) -> dict[str, Any]:
@@ -117,7 +120,7 @@ def _computed(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         labels = each["labels"]
         span = f"{labels[0]:g} to {labels[-1]:g} labels, mostly {each['batch']:g} apart"
         seeds = ", ".join(str(seed) for seed in each["shared_seeds"]) or "none"
-        found.append((each["data"], f"{span}; seeds that all strategies share: {seeds}"))
+        found.append((each["data"], f"{span}; seeds shared: {seeds}"))
     return [
         *found,
         ("experiment", summary["experiment_hash"] or "not known"),
@@ -126,7 +129,8 @@ def _computed(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
             "area",
             "under the accuracy, by trapezoids over the label counts all curves cover, divided by "
             "their span; counts between two batches by a line; means are over the seeds that all "
-            "strategies share, or over each one's own where they share none",
+            "strategies with at least half of random's seeds share; over a strategy's own where it "
+            "has fewer, or where they share none",
         ),
         (
             "labels needed",

@@ -50,20 +50,29 @@ def on_grid(runs: Mapping[str, Mapping[int, Run]]) -> tuple[Floats, Curves]:
 
 
 def over_shared_seeds(arms: Mapping[str, Mapping[int, Value]]) -> dict[str, dict[int, Value]]:
-    """The strategies over the seeds that all of them have, so that none has the easier ones.
+    """The strategies over the seeds that all of them share, so that none has the easier ones.
 
-    Where they share none, each keeps its own.
+    Each with too few seeds keeps its own, and so do all where they share none.
     """
-    shared = shared_seeds(arms)
+    enough, shared = with_enough_seeds(arms), shared_seeds(arms)
     return {
-        name: {seed: value for seed, value in arm.items() if seed in shared or not shared}
+        name: {s: v for s, v in arm.items() if s in shared or name not in enough or not shared}
         for name, arm in arms.items()
     }
 
 
 def shared_seeds(arms: Mapping[str, Mapping[int, Any]]) -> list[int]:
-    """The seeds that all strategies have, rising."""
-    return sorted(set.intersection(*(set(arm) for arm in arms.values())))
+    """The seeds that all strategies with enough of them have, rising."""
+    return sorted(set.intersection(*(set(arms[name]) for name in with_enough_seeds(arms))))
+
+
+def with_enough_seeds(arms: Mapping[str, Mapping[int, Any]]) -> list[str]:
+    """The strategies with at least half of random's seeds.
+
+    Others would leave the rest too few to share: one with a single seed would take all ranges.
+    """
+    random = set(arms[RANDOM])
+    return [name for name, arm in arms.items() if 2 * len(random & set(arm)) >= len(random)]
 
 
 def scores_of(labels: Floats, curves: Curves) -> dict[str, dict[int, float]]:
@@ -91,10 +100,12 @@ def data_set(
 ) -> dict[str, Any]:
     """One data set's part of the summary, its strategies by area, the best first.
 
-    Areas, accuracies and mean curves are over the seeds that all strategies share.
+    Areas, accuracies and mean curves are over the seeds that all strategies share; those of a
+    strategy with too few are over its `own_seeds`.
     """
     scores = scores_of(labels, curves)
     fair, fair_curves = over_shared_seeds(scores), over_shared_seeds(curves)
+    shared = shared_seeds(curves)
     ordered = list(scores)
     against_random = against(scores, RANDOM, rng)
     against_reference = {} if reference is None else against(scores, reference, rng)
@@ -108,11 +119,12 @@ def data_set(
         "labels": labels,
         "batch": batch,
         "seeds": sorted(curves[RANDOM]),
-        "shared_seeds": shared_seeds(curves),
+        "shared_seeds": shared,
         "strategies": [
             {
                 "strategy": strategy,
                 "seeds": sorted(curves[strategy]),
+                "own_seeds": sorted(fair[strategy]) != shared,
                 **_means(fair_curves[strategy], fair[strategy]),
                 **_difference(curves[strategy], curves[RANDOM]),
                 **_labels_needed(labels, curves[strategy], curves[RANDOM], rng),

@@ -28,6 +28,8 @@ MEASURES = (
 )
 # The first line of an experiment.toml that `compare` wrote.
 HASH_LINE = r"# experiment ([0-9a-f]+)\n"
+# Above each traceback in a file of `failures/`; a comma is likelier in the name of a data set.
+_TITLE = re.compile(r"(?:\A|\n\n+)(.+), (.+), seed (\d+)\n\n")
 # A run that ends before this share of random's labels did not finish.
 _FINISHED = 0.8
 
@@ -53,7 +55,7 @@ Arms = dict[str, dict[int, Run]]
 class Failure:
     """An arm that failed, or a run that is left out, and why; `seed` is None for all of them."""
 
-    data: str | None
+    data: str
     strategy: str
     seed: str | None
     reason: str
@@ -84,7 +86,7 @@ def read_results(directory: Path) -> Results:
     """
     table = directory / "results.csv"
     failures = list(_failures(directory / "failures"))
-    failed = {(as_file_name(failure.strategy), failure.seed) for failure in failures}
+    failed = {(failure.data, failure.strategy, failure.seed) for failure in failures}
     runs: dict[str, Arms] = {}
     for data, arms in _runs(_rows(table)).items():
         if RANDOM in arms:
@@ -104,7 +106,7 @@ def read_results(directory: Path) -> Results:
 
 
 def _finished(
-    data: str, arms: Arms, failed: Collection[tuple[str, str | None]]
+    data: str, arms: Arms, failed: Collection[tuple[str, str, str | None]]
 ) -> tuple[Arms, list[Failure]]:
     """The runs that reach as many labels as random's, and those that are left out."""
     end = max(run.labels[-1] for run in arms[RANDOM].values())
@@ -112,7 +114,7 @@ def _finished(
     left_out = []
     for strategy, arm in arms.items():
         for seed, run in arm.items():
-            known = (as_file_name(strategy), str(seed)) in failed
+            known = (data, strategy, str(seed)) in failed
             if run.labels[-1] < (end if known else _FINISHED * end):
                 reason = f"ended at {run.labels[-1]:g} of {end:g} labels"
                 left_out.append(Failure(data, strategy, str(seed), reason))
@@ -164,18 +166,14 @@ def _number(text: str | None) -> float:
 
 
 def _failures(folder: Path) -> Iterable[Failure]:
-    """Files `<strategy>-<seed>.txt`; the last line of a traceback is its reason."""
+    """Of every traceback, below its title in a file; its last line is the reason."""
     for path in sorted(folder.glob("*.txt")):
-        strategy, dash, seed = path.stem.rpartition("-")
-        lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        reason = lines[-1].strip() if lines else "no traceback"
-        file = f"{folder.name}/{path.name}"
-        yield Failure(None, strategy or path.stem, seed if dash else None, reason, file)
-
-
-def as_file_name(strategy: str) -> str:
-    """A name without what it may have lost as a file's name, to find it again."""
-    return re.sub(r"\W", "_", strategy)
+        text = path.read_text(encoding="utf-8", errors="replace")
+        parts = iter(_TITLE.split(text)[1:])
+        for data, strategy, seed, trace in zip(parts, parts, parts, parts, strict=True):
+            lines = trace.strip().splitlines()
+            reason = lines[-1].strip() if lines else "no traceback"
+            yield Failure(data, strategy, seed, reason, f"{folder.name}/{path.name}")
 
 
 def _experiment(directory: Path) -> str | None:

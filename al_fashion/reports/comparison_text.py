@@ -84,11 +84,23 @@ def _better(summary: Mapping[str, Any]) -> str:
         for row, on in rows
         if told(row["against_reference"]) and row["against_reference"]["difference"] > 0
     ]
+    if not rows:
+        return "whether another is better cannot be tested"
     if better:
-        return f"{listed(better)} {'is' if len(better) == 1 else 'are'} significantly better"
-    if rows:
-        return "no other strategy is significantly better"
-    return "whether another is better cannot be tested"
+        said = f"{listed(better)} {'is' if len(better) == 1 else 'are'} significantly better"
+    else:
+        said = "no other strategy is significantly better"
+    return said + _untested(summary)
+
+
+def _untested(summary: Mapping[str, Any]) -> str:
+    """Where nothing was found better for want of a test."""
+    found = [
+        each["data"]
+        for each in summary["data_sets"]
+        if not any(_tested(row["against_reference"]) for row in each["strategies"])
+    ]
+    return f", which cannot be tested on {_named(found)}" if found else ""
 
 
 def _against_random(summary: Mapping[str, Any]) -> str:
@@ -104,10 +116,15 @@ def _against_random(summary: Mapping[str, Any]) -> str:
             remark += f" ({signed_points(test['difference'])} points, {p_value(test['p_t_holm'])})"
         else:
             found = "cannot be told from random's"
-            remark += f" ({p_value(test['p_t_holm'])})"
+            remark += f" ({p_value(test['p_t_holm'])}{_more_seeds(test)})"
         groups[found].append(remark)
     parts = [f"{found} on {_named(remarks)}" for found, remarks in groups.items()]
     return f"Its area under the learning curve, the mean accuracy, {listed(parts)}."
+
+
+def _more_seeds(test: Mapping[str, Any]) -> str:
+    seeds = needed(test)
+    return "" if seeds == NOTHING else f", {seeds} seeds needed"
 
 
 def _named(data_sets: Sequence[str]) -> str:
@@ -125,25 +142,47 @@ def _stand_in(summary: Mapping[str, Any]) -> list[str]:
 
 
 def _seeds(summary: Mapping[str, Any]) -> list[str]:
-    """How many seeds would tell the closest rivals from the reference."""
-    if all(len(each["seeds"]) < 2 for each in summary["data_sets"]):
-        return ["One seed says nothing about chance: use 10 or more, and 30 for a headline."]
-    rivals = {
-        each["data"]: [row for row in each["strategies"] if _open(row["against_reference"])]
+    """Where the seeds are too few to tell, and how many would tell the closest rivals."""
+    reference = summary["reference"]
+    rivals = {each["data"]: _rivals(each) for each in summary["data_sets"]}
+    unsure = [
+        each["data"]
         for each in summary["data_sets"]
-    }
-    rivals = {data: rows for data, rows in rivals.items() if rows}
-    if not rivals:
-        return []
-    if len(rivals) > NAMED:
-        return [
-            f"On {count(len(rivals), 'data set')} the seeds are too few to tell "
-            f"{summary['reference']} from some others; the tables of tests say how many it takes."
-        ]
-    return [
-        *(_too_few(data, summary["reference"], rows) for data, rows in rivals.items()),
-        "So many seeds would find a true difference of the size observed 4 times out of 5.",
+        if rivals[each["data"]] or _open(_row(each, reference)["against_random"])
     ]
+    if not unsure:
+        return _single(summary)
+    if len(unsure) > NAMED:
+        said = [
+            f"On {count(len(unsure), 'data set')} the seeds are too few to tell {reference} from "
+            "some others; the tables of tests say how many it takes."
+        ]
+    else:
+        said = [_too_few(data, reference, rows) for data, rows in rivals.items() if rows]
+        said.append(
+            "So many seeds would find a true difference of the size observed 4 times out of 5."
+        )
+    return _single(summary) + said
+
+
+def _rivals(data_set: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Who cannot be told from the reference, but random, with whose test it is said."""
+    return [
+        row
+        for row in data_set["strategies"]
+        if row["strategy"] != RANDOM and _open(row["against_reference"])
+    ]
+
+
+def _single(summary: Mapping[str, Any]) -> list[str]:
+    found = summary["data_sets"]
+    single = [
+        each["data"] for each in found if _row(each, summary["reference"])["seeds_with_random"] == 1
+    ]
+    if not single:
+        return []
+    on = "" if len(single) == len(found) else f", as on {_named(single)},"
+    return [f"One seed{on} says nothing about chance: use 10 or more, and 30 for a headline."]
 
 
 def _too_few(data: str, reference: str, rows: Sequence[Mapping[str, Any]]) -> str:
@@ -169,8 +208,31 @@ def _uneven(summary: Mapping[str, Any]) -> list[str]:
         return []
     return [
         "Not all have the same seeds: areas, accuracies and ranks are over the seeds that all of a "
-        "data set's strategies share, two are compared over the seeds that both have."
+        "data set's strategies share, two are compared over the seeds that both have.",
+        *_apart(summary),
     ]
+
+
+def _apart(summary: Mapping[str, Any]) -> list[str]:
+    """Who has means over other seeds than the rest, as the tables mark them."""
+    found = [
+        f"{row['strategy']} on {each['data']}, {of_its_own(row)}"
+        for each in summary["data_sets"]
+        for row in each["strategies"]
+        if row["own_seeds"] and each["shared_seeds"]
+    ]
+    if not found:
+        return []
+    more = [f"{len(found) - NAMED} more"] if len(found) > NAMED else []
+    return [
+        "Not comparable with the rest, nor ranked, are those with fewer than half of random's "
+        f"seeds: {'; '.join([*found[:NAMED], *more])}."
+    ]
+
+
+def of_its_own(row: Mapping[str, Any]) -> str:
+    """How many seeds the means of a strategy are over that does not share the others' seeds."""
+    return f"over {count(len(row['seeds']), 'seed')} of its own"
 
 
 def _tested(test: Mapping[str, Any] | None) -> bool:
