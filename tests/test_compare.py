@@ -18,10 +18,10 @@ import pytest
 from comparisons import save_photos
 
 from al_fashion.cli import main
+from al_fashion.comparison.checks import check_experiment
 from al_fashion.comparison.experiment import (
     DataSet,
     Experiment,
-    check_experiment,
     load_experiment,
     name_of,
     seed_range,

@@ -11,6 +11,7 @@ from comparisons import CLASSES, experiment, made_up
 import strategies
 from al_fashion.comparison import memory
 from al_fashion.comparison.arms import find_arms
+from al_fashion.comparison.checks import check_splits
 from al_fashion.comparison.engines import ONE_THREAD, Plan, attempt
 from al_fashion.comparison.labellers import parse_labellers, simulated_labellers
 from al_fashion.comparison.learners import own_learner
@@ -73,6 +74,30 @@ def test_no_group_lies_on_both_sides_and_the_share_is_met() -> None:
         assert len(pool) + len(test) == 400
         assert 80 <= len(test) <= 120
     assert set(split(photos, 0, 0.25)[1]) != set(split(photos, 1, 0.25)[1])
+
+
+def test_a_split_without_test_photos_or_labels_to_tell_apart_is_refused() -> None:
+    photos = made_up(120)
+    one_group = replace(photos, groups=np.zeros(120, dtype=np.int64))
+    with pytest.raises(ComparisonError, match="made-up with seed 0 has no test photos"):
+        check_splits(experiment(), {"made-up": one_group})
+    # One large group, with all photos of two labels, becomes the test.
+    large = np.append(np.zeros(90, dtype=np.int64), np.arange(1, 31))
+    labels = np.eye(3, dtype=bool)[np.append(np.arange(90) % 3, np.zeros(30, dtype=np.int64))]
+    parted = replace(photos, groups=large, labels=labels)
+    with pytest.raises(ComparisonError, match="a pool with 1 labels, expected 2"):
+        check_splits(experiment(test=0.75, budget=20, seeds="5-5"), {"made-up": parted})
+
+
+def test_a_label_that_the_pool_lacks_is_remarked() -> None:
+    photos = made_up()
+    by_label = replace(photos, groups=photos.labels.argmax(axis=1))
+    asked = experiment(seeds=2, test=0.3)
+    (remark,) = check_splits(asked, {"made-up": by_label})
+    pool, _ = split(by_label, 0, 0.3)
+    (lacking,) = np.flatnonzero(~photos.labels[pool].any(axis=0))
+    assert remark.startswith("made-up: ") and f"{CLASSES[lacking]} (seed 0)" in remark
+    assert check_splits(asked, {"made-up": photos}) == []
 
 
 def test_the_test_photos_are_never_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,15 +13,11 @@ from typing import Any
 
 import strategies
 from al_fashion.comparison.arms import Arm, find_arms
+from al_fashion.comparison.checks import check_experiment, check_splits
 from al_fashion.comparison.engines import ENGINES, Engine, Plan
-from al_fashion.comparison.experiment import (
-    DataSet,
-    Experiment,
-    check_experiment,
-    from_folder,
-)
+from al_fashion.comparison.experiment import DataSet, Experiment, from_folder
 from al_fashion.comparison.learners import own_learner
-from al_fashion.comparison.learning_curve import OWN_SEED_SET, Job, split
+from al_fashion.comparison.learning_curve import OWN_SEED_SET, Job
 from al_fashion.comparison.own_code import read_code
 from al_fashion.comparison.photos import Photos, open_photos
 from al_fashion.comparison.preparation import prepare, prepared
@@ -69,7 +65,7 @@ def compare(
         folders = _prepare(experiment, results, options)
         photos = {name: open_photos(path) for name, path in folders.items()}
         wanted, remarks = _jobs(experiment, arms, photos)
-        _check_budget(experiment, photos)
+        remarks += check_splits(experiment, photos)
         results.keep_setting(_setting(experiment, folders, learner_code))
         digest = experiment.digest(_contents(experiment, arms, folders, learner_code))
         experiment.save(folder / "experiment.toml", digest)
@@ -144,19 +140,6 @@ def _jobs(
                 continue
             jobs += [Job(name, arm.name, s, arm.code) for s in experiment.seeds_for(arm.name)]
     return jobs, remarks
-
-
-def _check_budget(experiment: Experiment, photos: Mapping[str, Photos]) -> None:
-    """Raises ComparisonError where a seed's pool is smaller than the budget."""
-    seeds = {seed for arm in experiment.strategies for seed in experiment.seeds_for(arm)}
-    for name, found in photos.items():
-        smallest = min(len(split(found, seed, experiment.test)[0]) for seed in seeds)
-        budget = experiment.budget_for(name)
-        if budget > smallest:
-            raise ComparisonError(
-                f"A budget of {budget} is larger than the pool of {name}, which has {smallest} "
-                f"photos. Use --budget {smallest} or fewer, or a budget of its own in the file."
-            )
 
 
 def _run(
