@@ -230,6 +230,8 @@ def test_what_fails_fails_alone(manifest: Path, tmp_path: Path, run: Run) -> Non
         (("--strategies", "{folder}/none.py:x"), "Name a Python file"),
         (("--learner", "sklearn.svm:LinearSVC"), "no predict_proba"),
         (("--budget", 100), "Use --budget 9"),
+        (("--budget", 1000), "larger than the data set shop, which has 120 photos"),
+        (("--budget", 1000, "--pool", 20), "larger than the pool of 20 photos"),
         (("--budget", 5), "smaller than the seed set of 10"),
         (("--classes", "dress"), "has 1 classes (dress)"),
         (("--classes", "dress,hat"), "has no label 'hat'"),
@@ -250,6 +252,19 @@ def test_what_cannot_be_is_refused_in_one_line(
     line = err.strip().splitlines()[-1]
     assert line.startswith("Error: ") and expected in line
     assert not (tmp_path / "o" / "results.csv").exists()
+
+
+@pytest.mark.parametrize(("option", "value"), [("--backbone", "vgg61"), ("--budget", 1000)])
+def test_what_cannot_be_is_refused_before_photos_are_looked_at(
+    option: str, value: object, manifest: Path, tmp_path: Path, run: Run, monkeypatch: Any
+) -> None:
+    def looked(*_given: object) -> None:
+        raise AssertionError("a photo was looked at")
+
+    monkeypatch.setattr("al_fashion.comparison.preparation.inspect_files", looked)
+    given = ("--data", f"shop={manifest}", *SMALL, "--seeds", 1, "-o", tmp_path / "o")
+    status, _, err = run(*given, option, value)
+    assert status == 1 and err.strip().splitlines()[-1].startswith("Error: ")
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,11 @@ def check_experiment(experiment: Experiment) -> None:
                 f"A budget of {budget} is smaller than the seed set of {experiment.first}. "
                 "Use a larger budget or a smaller seed set (--initial)."
             )
+        if budget > experiment.pool:
+            raise ComparisonError(
+                f"A budget of {budget} is larger than the pool of {experiment.pool} photos. "
+                "Use a smaller budget or a larger pool (--pool)."
+            )
     if not 0 < experiment.test < 1:
         raise ComparisonError(f"test = {experiment.test}: expected a share between 0 and 1.")
     if not 0 < experiment.seconds_a_key < math.inf:

@@ -40,14 +40,19 @@ def prepared(digest: str) -> Path | None:
     return folder if (folder / "about.json").exists() else None
 
 
-def prepare(dataset: DataSet, most: int, options: FeatureOptions) -> Path:
+def prepare(dataset: DataSet, most: int, options: FeatureOptions, budget: int = 0) -> Path:
     """A data set's arrays in the user's cache, in a folder called after their content.
 
     At most `most` photos are taken, at random but always the same, before anything is computed of
-    them. Exact copies count once; near duplicates share a group. Raises ComparisonError,
-    SourceError, WeightsError.
+    them; fewer than `budget` are refused. Exact copies count once; near duplicates share a group.
+    Raises ComparisonError, SourceError, WeightsError.
     """
     listed, exclusive = _with_kept_labels(dataset)
+    if budget > len(listed):
+        raise ComparisonError(
+            f"A budget of {budget} is larger than the data set {dataset.name}, which has "
+            f"{len(listed)} photos with labels, those that test among them. Use a smaller budget."
+        )
     photos = _part(listed, most)
     by_image, sides, pairs = _inspected(photos, options.progress)
     said, _ = unite_labels(by_image, exclusive)

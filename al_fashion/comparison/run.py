@@ -25,6 +25,7 @@ from al_fashion.comparison.progress import Progress
 from al_fashion.comparison.results import Outcome, Results
 from al_fashion.errors import ComparisonError
 from al_fashion.loop.features import FeatureOptions
+from al_fashion.models.planned import check_name
 
 _WRITE_SECONDS = 60
 
@@ -101,13 +102,24 @@ def _prepare(experiment: Experiment, results: Results, options: FeatureOptions) 
     """Each data set's folder of arrays, by its name; those of an earlier run are taken as found."""
     most = math.ceil(experiment.pool / (1 - experiment.test))
     earlier = results.setting()
-    folders = {}
-    for dataset in experiment.data:
-        known = earlier.get(f"data {dataset.name}", {})
-        content = known.get("content", "")
-        same = known == _data_setting(dataset, content)
-        folders[dataset.name] = (same and prepared(content)) or prepare(dataset, most, options)
-    return folders
+    found = {
+        dataset.name: _found(dataset, earlier.get(f"data {dataset.name}", {}))
+        for dataset in experiment.data
+    }
+    for dataset in experiment.data:  # all of them before any photo is looked at
+        if not found[dataset.name]:
+            check_name(dataset.backbone)
+    return {
+        dataset.name: found[dataset.name]
+        or prepare(dataset, most, options, experiment.budget_for(dataset.name))
+        for dataset in experiment.data
+    }
+
+
+def _found(dataset: DataSet, earlier: Mapping[str, Any]) -> Path | None:
+    """The folder of an earlier run that had the same data set, where it is still there."""
+    content = earlier.get("content", "")
+    return prepared(content) if earlier == _data_setting(dataset, content) else None
 
 
 def _data_setting(dataset: DataSet, content: str) -> dict[str, Any]:
