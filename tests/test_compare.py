@@ -286,6 +286,18 @@ def test_numbers_that_cannot_be_are_refused(given: dict[str, Any], expected: str
         check_experiment(Experiment(data=(DataSet("shop", "shop", **own),), **of_all))
 
 
+def test_seeds_of_strategies_that_are_left_out_are_no_error(
+    manifest: Path, tmp_path: Path, run: Run
+) -> None:
+    (tmp_path / "a.toml").write_text('seeds = 1\n[seeds_of]\n"my.py:f" = 2\nmargin = 3\n')
+    given = ("--data", manifest, *SMALL, "--strategies", "random", "-o", tmp_path / "o")
+    assert run(tmp_path / "a.toml", *given)[0] == 0
+    assert {row["seed"] for row in rows_of(tmp_path / "o")} == {"0"}
+    (tmp_path / "a.toml").write_text("seeds = 1\n[seeds_of]\nmargn = 3\n")
+    status, _, err = run(tmp_path / "a.toml", *given)
+    assert status == 1 and "Did you mean margin?" in err
+
+
 def test_where_every_run_fails_the_reason_is_told_first(
     manifest: Path, tmp_path: Path, run: Run
 ) -> None:

@@ -87,9 +87,10 @@ def _resolved(experiment: Experiment, arms: Sequence[Arm]) -> Experiment:
     if ".py:" in experiment.seed_set:
         raise ComparisonError("A seed set is selected by a known strategy, not by an own one.")
     names = [arm.name for arm in arms]
+    # The seeds of one that --strategies leaves out are no error; own ones are known only if named.
     for name in (experiment.seed_set, *experiment.seeds_of):
-        if name not in (OWN_SEED_SET, *names):
-            strategies.entry(name)  # the seeds of one that --strategies leaves out are no error
+        if name not in (OWN_SEED_SET, *names) and ".py:" not in name:
+            strategies.entry(name)
     return replace(
         experiment,
         strategies=from_folder(tuple(arm.given for arm in arms), Path.cwd()),
