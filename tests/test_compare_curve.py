@@ -20,6 +20,7 @@ from al_fashion.errors import ComparisonError
 from al_fashion.loop.simulate import KnownLabels, simulate
 from al_fashion.loop.step import round_generator, select
 from al_fashion.models.cache import FeatureTable
+from strategies import modal
 
 
 def curve(strategy: str, photos: Any, seed: int = 0, code: str = "", **values: Any) -> list[float]:
@@ -257,7 +258,7 @@ def margin(pool, k, *, rng):
 def test_an_own_strategy_takes_no_built_in_ones_place(tmp_path: Path) -> None:
     path = tmp_path / "own.py"
     path.write_text(IMPOSTOR)
-    own, margin, *_ = find_arms([f"{path}:margin", "margin"], 20)
+    (own, margin, *_), _ = find_arms([f"{path}:margin", "margin"], 20)
     assert own.multilabel_only and not margin.multilabel_only
     assert len(curve("margin", made_up())) == 3
 
@@ -267,12 +268,25 @@ def test_own_strategies_and_patterns_go_together(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "own.py").write_text(GLOBAL)
     own = f"{tmp_path}/a/own.py:careless"
-    found = [arm.name for arm in find_arms([own, "*", own], 20)]
+    found = [arm.name for arm in find_arms([own, "*", own], 20)[0]]
     assert found[0] == "own.py:careless" and "margin" in found
     assert found.count("own.py:careless") == 1
-    assert [arm.name for arm in find_arms(["*"], 20)] == found[1:]
+    assert [arm.name for arm in find_arms(["*"], 20)[0]] == found[1:]
     with pytest.raises(ComparisonError, match="Two strategies have one name"):
         find_arms([own, f"{tmp_path}/b/own.py:careless"], 20)
+
+
+def test_what_a_pattern_leaves_out_is_remarked() -> None:
+    arms, remarks = find_arms(["*", "modal:*"], 50)
+    run = {arm.name for arm in arms}
+    meant = {*strategies.names(), *modal.peer_names()}
+    assert {remark.partition(" ")[0] for remark in remarks} == meant - run
+    said = "\n".join(remarks)
+    assert "relabel does not select batches of 50 new photos, for it ranks answered ones" in said
+    assert (
+        "modal:SVM_binary_minimum does not select batches of 50 new photos, but 1 at most" in said
+    )
+    assert find_arms(["margin"], 50)[1] == []
 
 
 def test_labels_that_no_test_photo_has_count_in_no_mean() -> None:

@@ -57,7 +57,7 @@ def compare(
     Raises ComparisonError, strategies.StrategyError, SourceError, WeightsError.
     """
     check_experiment(experiment)
-    arms = find_arms(experiment.strategies, experiment.batch)
+    arms, left_out = find_arms(experiment.strategies, experiment.batch)
     experiment = _resolved(experiment, arms)
     learner_code = read_code(experiment.learner)
     if experiment.learner:
@@ -66,7 +66,7 @@ def compare(
         folders = _prepare(experiment, results, options)
         photos = {name: open_photos(path) for name, path in folders.items()}
         wanted, remarks = _jobs(experiment, arms, photos)
-        remarks += check_splits(experiment, photos)
+        remarks = [*left_out, *remarks, *check_splits(experiment, photos)]
         results.keep_setting(_setting(experiment, folders, learner_code))
         digest = experiment.digest(_contents(experiment, arms, folders, learner_code))
         experiment.save(folder / "experiment.toml", digest)
