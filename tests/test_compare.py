@@ -225,6 +225,13 @@ def test_what_fails_fails_alone(manifest: Path, tmp_path: Path, run: Run) -> Non
     [
         (("--strategies", "margn"), "Did you mean margin?"),
         (("--strategies", "modal:margin_samplin"), "Did you mean modal:margin_sampling?"),
+        (("--strategies", "moda:margin_sampling"), "Did you mean modal:margin_sampling?"),
+        (("--strategies", "MARGIN"), "Did you mean margin?"),
+        (("--strategies", "{folder}/own.py:slaw"), "own.py has no slaw. Did you mean slow?"),
+        (("--learner", "{folder}/own.py:Slowe"), "Did you mean slow?"),
+        (("--classes", "dress,shrt"), "has no label 'shrt'. Did you mean shirt?"),
+        (("--seed-set", "owm"), "Did you mean own?"),
+        (("--data", "fashon-mnist"), "Did you mean fashion-mnist?"),
         (("--strategies", "relabel"), "does not select batches of 10 new photos"),
         (("--strategies", "binmin", "--seed-set", "rendom"), "Did you mean random?"),
         (("--strategies", "{folder}/none.py:x"), "Name a Python file"),
@@ -245,6 +252,7 @@ def test_what_fails_fails_alone(manifest: Path, tmp_path: Path, run: Run) -> Non
 def test_what_cannot_be_is_refused_in_one_line(
     arguments: tuple[Any, ...], expected: str, manifest: Path, tmp_path: Path, run: Run
 ) -> None:
+    (tmp_path / "own.py").write_text(SLOW)
     given = [str(word).format(folder=tmp_path) for word in arguments]
     source = f"shop={manifest}"
     status, out, err = run("--data", source, *SMALL, "--seeds", 1, "-o", tmp_path / "o", *given)
@@ -368,7 +376,7 @@ def test_a_toml_file_describes_an_experiment_completely(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("budgt = 3", "unknown setting 'budgt'"),
+        ("budgt = 3", "unknown setting 'budgt'. Did you mean budget?"),
         ("budget = 'many'", "expected a int"),
         ("strategies = 'auto'", "expected a list of names"),
         ("data = 'fashion-mnist'", "[[data]]"),

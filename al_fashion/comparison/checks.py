@@ -6,12 +6,14 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+import strategies
 from al_fashion.comparison.experiment import DataSet, Experiment, seed_range
 from al_fashion.comparison.labellers import parse_labellers
-from al_fashion.comparison.learning_curve import split
+from al_fashion.comparison.learning_curve import OWN_SEED_SET, split
 from al_fashion.comparison.photos import Photos
 from al_fashion.data.manifest import examples
 from al_fashion.errors import ComparisonError
+from strategies.registry import suggestion
 
 
 def check_experiment(experiment: Experiment) -> None:
@@ -51,6 +53,17 @@ def check_experiment(experiment: Experiment) -> None:
     parse_labellers(experiment.labellers)
     for seeds in (experiment.seeds, *experiment.seeds_of.values()):
         seed_range(seeds)
+
+
+def check_seed_set(name: str) -> None:
+    """Raises ComparisonError and strategies.StrategyError for what selects no seed set."""
+    if ".py:" in name:
+        raise ComparisonError("A seed set is selected by a known strategy, not by an own one.")
+    known = [OWN_SEED_SET, *strategies.names()]
+    if ":" in name:  # another library's
+        strategies.entry(name)
+    elif name not in known:
+        raise ComparisonError(f"No strategy {name!r} selects a seed set. {suggestion(name, known)}")
 
 
 def _check_data_set(dataset: DataSet) -> None:

@@ -14,6 +14,7 @@ import tomli_w
 from al_fashion.data.sources import FASHION_MNIST
 from al_fashion.errors import ComparisonError
 from al_fashion.files import write_text
+from strategies.registry import suggestion
 
 BASELINE = "random"
 
@@ -186,8 +187,9 @@ def _checked(path: Path, kind: type, values: dict[str, Any]) -> dict[str, Any]:
     defaults = {each.name: _default(each) for each in fields(kind)}
     for name, value in values.items():
         if name not in defaults:
-            known = ", ".join([*defaults])
-            raise ComparisonError(f"{path}: unknown setting {name!r}. Known: {known}.")
+            raise ComparisonError(
+                f"{path}: unknown setting {name!r}. {suggestion(name, [*defaults])}"
+            )
         expected = _expected(defaults[name], value)
         if expected and not (name == "seeds" and type(value) is str):
             raise ComparisonError(f"{path}: {name} = {value!r}, expected {expected}.")

@@ -28,6 +28,7 @@ from al_fashion.models.backbones import BackboneSettings
 from al_fashion.models.cache import FeatureCache
 from al_fashion.models.features import compute_features
 from al_fashion.models.planned import plan_backbone
+from strategies.registry import suggestion
 
 _PART_SEED = 0
 _SHOWN = 16
@@ -134,7 +135,7 @@ def _kept_labels(dataset: DataSet, photos: Sequence[SourcePhoto]) -> set[str]:
     if unknown:
         raise ComparisonError(
             f"The data set {dataset.name} has no label {unknown[0]!r}. "
-            f"It has: {', '.join(sorted(counts))}."
+            f"{suggestion(unknown[0], sorted(counts))}"
         )
     names = [
         name

@@ -13,17 +13,16 @@ from typing import Any
 
 import strategies
 from al_fashion.comparison.arms import Arm, find_arms
-from al_fashion.comparison.checks import check_experiment, check_splits
+from al_fashion.comparison.checks import check_experiment, check_seed_set, check_splits
 from al_fashion.comparison.engines import ENGINES, Engine, Plan
 from al_fashion.comparison.experiment import DataSet, Experiment, from_folder
 from al_fashion.comparison.learners import own_learner
-from al_fashion.comparison.learning_curve import OWN_SEED_SET, Job
+from al_fashion.comparison.learning_curve import Job
 from al_fashion.comparison.own_code import read_code
 from al_fashion.comparison.photos import Photos, open_photos
 from al_fashion.comparison.preparation import prepare, prepared
 from al_fashion.comparison.progress import Progress
 from al_fashion.comparison.results import Outcome, Results
-from al_fashion.errors import ComparisonError
 from al_fashion.loop.features import FeatureOptions
 from al_fashion.models.planned import check_name
 
@@ -84,12 +83,11 @@ def _resolved(experiment: Experiment, arms: Sequence[Arm]) -> Experiment:
 
     Raises ComparisonError and strategies.UnknownStrategy.
     """
-    if ".py:" in experiment.seed_set:
-        raise ComparisonError("A seed set is selected by a known strategy, not by an own one.")
+    check_seed_set(experiment.seed_set)
     names = [arm.name for arm in arms]
     # The seeds of one that --strategies leaves out are no error; own ones are known only if named.
-    for name in (experiment.seed_set, *experiment.seeds_of):
-        if name not in (OWN_SEED_SET, *names) and ".py:" not in name:
+    for name in experiment.seeds_of:
+        if name not in names and ".py:" not in name:
             strategies.entry(name)
     return replace(
         experiment,
