@@ -414,6 +414,20 @@ def pixels(manifest: Path, most: int = 1000, **options: Any) -> Any:
     return open_photos(prepare(dataset, most, FeatureOptions()))
 
 
+def test_damaged_photos_are_told_of_again_and_again(tmp_path: Path, run: Run) -> None:
+    manifest = save_photos(tmp_path / "shop")
+    for number in range(4):
+        (tmp_path / "shop" / "photos" / f"{number}.png").write_bytes(b"no photo")
+    given = ("--data", manifest, *SMALL, "--strategies", "random", "--seeds", 1, "-o")
+    for folder in ("a", "a", "b"):
+        status, _, err = run(*given, tmp_path / folder)
+        assert status == 0 and "shop: 4 of 120 files are no photos and were left out: 0.png" in err
+    rows = manifest.read_text().splitlines()
+    manifest.write_text("\n".join([rows[0], *rows[5:]]))
+    status, _, err = run(*given, tmp_path / "c")
+    assert status == 0 and "left out" not in err
+
+
 def test_a_data_set_keeps_the_labels_that_it_names(manifest: Path, tmp_path: Path) -> None:
     everything = pixels(manifest)
     assert everything.classes == ("dress", "pullover", "shirt") and everything.exclusive

@@ -65,7 +65,8 @@ def compare(
         folders = _prepare(experiment, results, options)
         photos = {name: open_photos(path) for name, path in folders.items()}
         wanted, remarks = _jobs(experiment, arms, photos)
-        remarks = [*left_out, *remarks, *check_splits(experiment, photos)]
+        of_photos = [remark for found in photos.values() for remark in found.remarks]
+        remarks = [*of_photos, *left_out, *remarks, *check_splits(experiment, photos)]
         results.keep_setting(_setting(experiment, folders, learner_code))
         digest = experiment.digest(_contents(experiment, arms, folders, learner_code))
         experiment.save(folder / "experiment.toml", digest)
