@@ -89,14 +89,30 @@ def entry(name: str) -> Entry:
         return adapted
     found = _ENTRIES.get(name) or _ADDED.get(name)
     if found is None:
-        raise UnknownStrategy(f"No strategy is named {name!r}. {suggestion(name, names())}")
+        known = [*names(), *_adapted_names()] if colon else names()
+        raise UnknownStrategy(f"No strategy is named {name!r}. {suggestion(name, known)}")
     return found
 
 
 def suggestion(name: str, known: Sequence[str]) -> str:
     """What to use instead of a name that is not among the known ones."""
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"{f'Did you mean {near[0]}? ' if near else ''}Use one of: {', '.join(known)}."
+    return f"{nearest(name, known)}Use one of: {', '.join(known)}."
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """The question whether the known name that is most like a name was meant, if any is like it.
+
+    Large and small letters are alike.
+    """
+    written = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(name.lower(), written, n=1)
+    return f"Did you mean {written[near[0]]}? " if near else ""
+
+
+def _adapted_names() -> list[str]:
+    """What `entry` takes for other libraries' strategies, whether they are installed or not."""
+    modules = [importlib.import_module(module) for module in ADAPTERS.values()]
+    return [name for module in modules for name in module.peer_names()]
 
 
 def get(name: str) -> Strategy:

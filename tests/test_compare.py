@@ -18,10 +18,10 @@ import pytest
 from comparisons import save_photos
 
 from al_fashion.cli import main
+from al_fashion.comparison.checks import check_experiment
 from al_fashion.comparison.experiment import (
     DataSet,
     Experiment,
-    check_experiment,
     load_experiment,
     name_of,
     seed_range,
@@ -225,11 +225,20 @@ def test_what_fails_fails_alone(manifest: Path, tmp_path: Path, run: Run) -> Non
     [
         (("--strategies", "margn"), "Did you mean margin?"),
         (("--strategies", "modal:margin_samplin"), "Did you mean modal:margin_sampling?"),
+        (("--strategies", "moda:margin_sampling"), "Did you mean modal:margin_sampling?"),
+        (("--strategies", "MARGIN"), "Did you mean margin?"),
+        (("--strategies", "{folder}/own.py:slaw"), "own.py has no slaw. Did you mean slow?"),
+        (("--learner", "{folder}/own.py:Slowe"), "Did you mean slow?"),
+        (("--classes", "dress,shrt"), "has no label 'shrt'. Did you mean shirt?"),
+        (("--seed-set", "owm"), "Did you mean own?"),
+        (("--data", "fashon-mnist"), "Did you mean fashion-mnist?"),
         (("--strategies", "relabel"), "does not select batches of 10 new photos"),
         (("--strategies", "binmin", "--seed-set", "rendom"), "Did you mean random?"),
         (("--strategies", "{folder}/none.py:x"), "Name a Python file"),
         (("--learner", "sklearn.svm:LinearSVC"), "no predict_proba"),
         (("--budget", 100), "Use --budget 9"),
+        (("--budget", 1000), "larger than the data set shop, which has 120 photos"),
+        (("--budget", 1000, "--pool", 20), "larger than the pool of 20 photos"),
         (("--budget", 5), "smaller than the seed set of 10"),
         (("--classes", "dress"), "has 1 classes (dress)"),
         (("--classes", "dress,hat"), "has no label 'hat'"),
@@ -243,6 +252,7 @@ def test_what_fails_fails_alone(manifest: Path, tmp_path: Path, run: Run) -> Non
 def test_what_cannot_be_is_refused_in_one_line(
     arguments: tuple[Any, ...], expected: str, manifest: Path, tmp_path: Path, run: Run
 ) -> None:
+    (tmp_path / "own.py").write_text(SLOW)
     given = [str(word).format(folder=tmp_path) for word in arguments]
     source = f"shop={manifest}"
     status, out, err = run("--data", source, *SMALL, "--seeds", 1, "-o", tmp_path / "o", *given)
@@ -250,6 +260,19 @@ def test_what_cannot_be_is_refused_in_one_line(
     line = err.strip().splitlines()[-1]
     assert line.startswith("Error: ") and expected in line
     assert not (tmp_path / "o" / "results.csv").exists()
+
+
+@pytest.mark.parametrize(("option", "value"), [("--backbone", "vgg61"), ("--budget", 1000)])
+def test_what_cannot_be_is_refused_before_photos_are_looked_at(
+    option: str, value: object, manifest: Path, tmp_path: Path, run: Run, monkeypatch: Any
+) -> None:
+    def looked(*_given: object) -> None:
+        raise AssertionError("a photo was looked at")
+
+    monkeypatch.setattr("al_fashion.comparison.preparation.inspect_files", looked)
+    given = ("--data", f"shop={manifest}", *SMALL, "--seeds", 1, "-o", tmp_path / "o")
+    status, _, err = run(*given, option, value)
+    assert status == 1 and err.strip().splitlines()[-1].startswith("Error: ")
 
 
 @pytest.mark.parametrize(
@@ -269,6 +292,18 @@ def test_numbers_that_cannot_be_are_refused(given: dict[str, Any], expected: str
     own = {name: given[name] for name in given if name not in of_all}
     with pytest.raises(ComparisonError, match=expected):
         check_experiment(Experiment(data=(DataSet("shop", "shop", **own),), **of_all))
+
+
+def test_seeds_of_strategies_that_are_left_out_are_no_error(
+    manifest: Path, tmp_path: Path, run: Run
+) -> None:
+    (tmp_path / "a.toml").write_text('seeds = 1\n[seeds_of]\n"my.py:f" = 2\nmargin = 3\n')
+    given = ("--data", manifest, *SMALL, "--strategies", "random", "-o", tmp_path / "o")
+    assert run(tmp_path / "a.toml", *given)[0] == 0
+    assert {row["seed"] for row in rows_of(tmp_path / "o")} == {"0"}
+    (tmp_path / "a.toml").write_text("seeds = 1\n[seeds_of]\nmargn = 3\n")
+    status, _, err = run(tmp_path / "a.toml", *given)
+    assert status == 1 and "Did you mean margin?" in err
 
 
 def test_where_every_run_fails_the_reason_is_told_first(
@@ -351,7 +386,7 @@ def test_other_code_or_libraries_make_another_experiment(monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("budgt = 3", "unknown setting 'budgt'"),
+        ("budgt = 3", "unknown setting 'budgt'. Did you mean budget?"),
         ("budget = 'many'", "expected a int"),
         ("strategies = 'auto'", "expected a list of names"),
         ("data = 'fashion-mnist'", "[[data]]"),
@@ -387,6 +422,20 @@ def test_sources_have_names_and_seeds_are_numbers() -> None:
 def pixels(manifest: Path, most: int = 1000, **options: Any) -> Any:
     dataset = DataSet("shop", str(manifest), backbone="pixels", input_size=48, **options)
     return open_photos(prepare(dataset, most, FeatureOptions()))
+
+
+def test_damaged_photos_are_told_of_again_and_again(tmp_path: Path, run: Run) -> None:
+    manifest = save_photos(tmp_path / "shop")
+    for number in range(4):
+        (tmp_path / "shop" / "photos" / f"{number}.png").write_bytes(b"no photo")
+    given = ("--data", manifest, *SMALL, "--strategies", "random", "--seeds", 1, "-o")
+    for folder in ("a", "a", "b"):
+        status, _, err = run(*given, tmp_path / folder)
+        assert status == 0 and "shop: 4 of 120 files are no photos and were left out: 0.png" in err
+    rows = manifest.read_text().splitlines()
+    manifest.write_text("\n".join([rows[0], *rows[5:]]))
+    status, _, err = run(*given, tmp_path / "c")
+    assert status == 0 and "left out" not in err
 
 
 def test_a_data_set_keeps_the_labels_that_it_names(manifest: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from comparisons import CLASSES, experiment, made_up
 import strategies
 from al_fashion.comparison import memory
 from al_fashion.comparison.arms import find_arms
+from al_fashion.comparison.checks import check_splits
 from al_fashion.comparison.engines import ONE_THREAD, Plan, attempt
 from al_fashion.comparison.labellers import parse_labellers, simulated_labellers
 from al_fashion.comparison.learners import own_learner
@@ -19,6 +20,7 @@ from al_fashion.errors import ComparisonError
 from al_fashion.loop.simulate import KnownLabels, simulate
 from al_fashion.loop.step import round_generator, select
 from al_fashion.models.cache import FeatureTable
+from strategies import modal
 
 
 def curve(strategy: str, photos: Any, seed: int = 0, code: str = "", **values: Any) -> list[float]:
@@ -73,6 +75,30 @@ def test_no_group_lies_on_both_sides_and_the_share_is_met() -> None:
         assert len(pool) + len(test) == 400
         assert 80 <= len(test) <= 120
     assert set(split(photos, 0, 0.25)[1]) != set(split(photos, 1, 0.25)[1])
+
+
+def test_a_split_without_test_photos_or_labels_to_tell_apart_is_refused() -> None:
+    photos = made_up(120)
+    one_group = replace(photos, groups=np.zeros(120, dtype=np.int64))
+    with pytest.raises(ComparisonError, match="made-up with seed 0 has no test photos"):
+        check_splits(experiment(), {"made-up": one_group})
+    # One large group, with all photos of two labels, becomes the test.
+    large = np.append(np.zeros(90, dtype=np.int64), np.arange(1, 31))
+    labels = np.eye(3, dtype=bool)[np.append(np.arange(90) % 3, np.zeros(30, dtype=np.int64))]
+    parted = replace(photos, groups=large, labels=labels)
+    with pytest.raises(ComparisonError, match="a pool with 1 labels, expected 2"):
+        check_splits(experiment(test=0.75, budget=20, seeds="5-5"), {"made-up": parted})
+
+
+def test_a_label_that_the_pool_lacks_is_remarked() -> None:
+    photos = made_up()
+    by_label = replace(photos, groups=photos.labels.argmax(axis=1))
+    asked = experiment(seeds=2, test=0.3)
+    (remark,) = check_splits(asked, {"made-up": by_label})
+    pool, _ = split(by_label, 0, 0.3)
+    (lacking,) = np.flatnonzero(~photos.labels[pool].any(axis=0))
+    assert remark.startswith("made-up: ") and f"{CLASSES[lacking]} (seed 0)" in remark
+    assert check_splits(asked, {"made-up": photos}) == []
 
 
 def test_the_test_photos_are_never_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,7 +258,7 @@ def margin(pool, k, *, rng):
 def test_an_own_strategy_takes_no_built_in_ones_place(tmp_path: Path) -> None:
     path = tmp_path / "own.py"
     path.write_text(IMPOSTOR)
-    own, margin, *_ = find_arms([f"{path}:margin", "margin"], 20)
+    (own, margin, *_), _ = find_arms([f"{path}:margin", "margin"], 20)
     assert own.multilabel_only and not margin.multilabel_only
     assert len(curve("margin", made_up())) == 3
 
@@ -242,12 +268,25 @@ def test_own_strategies_and_patterns_go_together(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "own.py").write_text(GLOBAL)
     own = f"{tmp_path}/a/own.py:careless"
-    found = [arm.name for arm in find_arms([own, "*", own], 20)]
+    found = [arm.name for arm in find_arms([own, "*", own], 20)[0]]
     assert found[0] == "own.py:careless" and "margin" in found
     assert found.count("own.py:careless") == 1
-    assert [arm.name for arm in find_arms(["*"], 20)] == found[1:]
+    assert [arm.name for arm in find_arms(["*"], 20)[0]] == found[1:]
     with pytest.raises(ComparisonError, match="Two strategies have one name"):
         find_arms([own, f"{tmp_path}/b/own.py:careless"], 20)
+
+
+def test_what_a_pattern_leaves_out_is_remarked() -> None:
+    arms, remarks = find_arms(["*", "modal:*"], 50)
+    run = {arm.name for arm in arms}
+    meant = {*strategies.names(), *modal.peer_names()}
+    assert {remark.partition(" ")[0] for remark in remarks} == meant - run
+    said = "\n".join(remarks)
+    assert "relabel does not select batches of 50 new photos, for it ranks answered ones" in said
+    assert (
+        "modal:SVM_binary_minimum does not select batches of 50 new photos, but 1 at most" in said
+    )
+    assert find_arms(["margin"], 50)[1] == []
 
 
 def test_labels_that_no_test_photo_has_count_in_no_mean() -> None:
@@ -317,7 +356,7 @@ def test_a_class_of_sklearn_and_a_committees_strategy_go_together() -> None:
     [
         ("nonsense", "", "MODULE:NAME"),
         ("sklearn.nothing:Here", "", "No learner"),
-        ("own.py:missing", LEARNERS, "It has:"),
+        ("own.py:missing", LEARNERS, "Use one of: .*forest"),
         ("sklearn.linear_model:RidgeClassifier", "", "no predict_proba"),
         ("own.py:x", "raise ValueError('oh')", "cannot be run"),
     ],

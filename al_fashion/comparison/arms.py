@@ -17,7 +17,7 @@ EVERYTHING = "*"
 class Arm:
     """A strategy by its name in results and as it was given; `code` is its own file's text.
 
-    `whole` is whether it selects whole batches of the experiment's size from new photos.
+    `unfit` is why it selects no whole batches of the experiment's size from new photos, if so.
     """
 
     name: str
@@ -25,34 +25,33 @@ class Arm:
     code: str
     multilabel_only: bool
     single_label_only: bool
-    whole: bool
+    unfit: str
 
     def fits(self, exclusive: bool) -> bool:
         """Whether it takes photos whose labels exclude each other, or that may have several."""
         return not (self.multilabel_only if exclusive else self.single_label_only)
 
 
-def find_arms(names: Sequence[str], batch: int) -> list[Arm]:
-    """The arms that names and patterns stand for, `random` among them.
+def find_arms(names: Sequence[str], batch: int) -> tuple[list[Arm], list[str]]:
+    """(the arms that names and patterns stand for, `random` among them; remarks).
 
     `*` is all of ours, `modal:*` and `skactiveml:*` are all of these libraries'; of a pattern's,
-    those that cannot select batches of this size are left out. Raises strategies.StrategyError
-    and ComparisonError.
+    those that cannot select batches of this size are left out, of which the remarks tell. Raises
+    strategies.StrategyError and ComparisonError.
     """
     found: dict[str, Arm] = {}
+    left_out: dict[str, str] = {}
     meant = [(name, each) for name in (*names, BASELINE) for each in _meant(name)]
     for given, each in meant:
         _check_name(each, found)
         arm = _arm(each, batch)
-        if not arm.whole and given != each:
-            continue
-        if not arm.whole:
-            raise ComparisonError(
-                f"The strategy {each} does not select batches of {batch} new photos by itself. "
-                "Leave it out."
-            )
-        found.setdefault(arm.name, arm)
-    return list(found.values())
+        if arm.unfit and given == each:
+            raise ComparisonError(f"The strategy {each} {arm.unfit}. Leave it out.")
+        if arm.unfit:
+            left_out[each] = f"{each} {arm.unfit}: not run."
+        else:
+            found.setdefault(arm.name, arm)
+    return list(found.values()), list(left_out.values())
 
 
 def _check_name(given: str, found: Mapping[str, Arm]) -> None:
@@ -85,8 +84,18 @@ def _arm(name: str, batch: int) -> Arm:
         code=code,
         multilabel_only=entry.multilabel_only,
         single_label_only=name.startswith("skactiveml:"),
-        whole=not entry.reasks and (entry.most is None or entry.most >= batch),
+        unfit=_unfit(entry, batch),
     )
+
+
+def _unfit(entry: strategies.Entry, batch: int) -> str:
+    """Why a strategy selects no batches of so many new photos; nothing where it does."""
+    does_not = f"does not select batches of {batch} new photos"
+    if entry.reasks:
+        return f"{does_not}, for it ranks answered ones beside them"
+    if entry.most is not None and entry.most < batch:
+        return f"{does_not}, but {entry.most} at most"
+    return ""
 
 
 def register(name: str, code: str, path: str = "") -> None:

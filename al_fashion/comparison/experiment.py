@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -13,10 +12,10 @@ from typing import Any
 import tomli_w
 
 from al_fashion.comparison.code_digest import code_digest, libraries
-from al_fashion.comparison.labellers import parse_labellers
 from al_fashion.data.sources import FASHION_MNIST
 from al_fashion.errors import ComparisonError
 from al_fashion.files import write_text
+from strategies.registry import suggestion
 
 BASELINE = "random"
 
@@ -163,58 +162,6 @@ def load_experiment(path: Path) -> Experiment:
     return Experiment(data=data, **given)
 
 
-def check_experiment(experiment: Experiment) -> None:
-    """Raises ComparisonError for numbers and names that cannot be; looks at no photo."""
-    if not experiment.data:
-        raise ComparisonError("No data set is named. Give --data SOURCE, or [[data]] in the file.")
-    names = [dataset.name for dataset in experiment.data]
-    if len(set(names)) < len(names):
-        raise ComparisonError(
-            f"Two data sets have one name: {', '.join(names)}. Give them as --data NAME=SOURCE."
-        )
-    for dataset in experiment.data:
-        _check_data_set(dataset)
-    for name, least in (("budget", 1), ("batch", 1), ("initial", 0), ("pool", 10)):
-        if getattr(experiment, name) < least:
-            raise ComparisonError(
-                f"{name} = {getattr(experiment, name)}: expected {least} or more."
-            )
-    for dataset in experiment.data:
-        budget = experiment.budget_for(dataset.name)
-        if budget < experiment.first:
-            raise ComparisonError(
-                f"A budget of {budget} is smaller than the seed set of {experiment.first}. "
-                "Use a larger budget or a smaller seed set (--initial)."
-            )
-    if not 0 < experiment.test < 1:
-        raise ComparisonError(f"test = {experiment.test}: expected a share between 0 and 1.")
-    if not 0 < experiment.seconds_a_key < math.inf:
-        raise ComparisonError(
-            f"seconds_a_key = {experiment.seconds_a_key}: expected seconds above 0."
-        )
-    parse_labellers(experiment.labellers)
-    for seeds in (experiment.seeds, *experiment.seeds_of.values()):
-        seed_range(seeds)
-
-
-def _check_data_set(dataset: DataSet) -> None:
-    if not dataset.source:
-        raise ComparisonError(
-            f"The data set {dataset.name} has no source. Give --data {dataset.name}=SOURCE."
-        )
-    for name, right, expected in (
-        ("most_frequent", lambda n: n == 0 or n >= 2, "2 or more, or 0 for all"),
-        ("minimum_positives", lambda n: n >= 0, "0 or more"),
-        ("input_size", lambda n: n == 0 or 32 <= n <= 1024, "32 to 1024 pixels, or 0"),
-        ("budget", lambda n: n >= 0, "1 or more, or 0 for the experiment's"),
-    ):
-        value = getattr(dataset, name)
-        if not right(value):
-            raise ComparisonError(
-                f"The data set {dataset.name} has {name} = {value}: expected {expected}."
-            )
-
-
 def shown(name: str) -> str:
     """A strategy's name in results: of an own file not its folder."""
     return Path(name).name if ".py:" in name else name
@@ -244,8 +191,9 @@ def _checked(path: Path, kind: type, values: dict[str, Any]) -> dict[str, Any]:
     defaults = {each.name: _default(each) for each in fields(kind)}
     for name, value in values.items():
         if name not in defaults:
-            known = ", ".join([*defaults])
-            raise ComparisonError(f"{path}: unknown setting {name!r}. Known: {known}.")
+            raise ComparisonError(
+                f"{path}: unknown setting {name!r}. {suggestion(name, [*defaults])}"
+            )
         expected = _expected(defaults[name], value)
         if expected and not (name == "seeds" and type(value) is str):
             raise ComparisonError(f"{path}: {name} = {value!r}, expected {expected}.")

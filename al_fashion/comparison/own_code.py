@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from al_fashion.errors import ComparisonError
+from strategies.registry import suggestion
 
 
 def read_code(name: str) -> str:
@@ -38,5 +39,5 @@ def named(name: str, code: str) -> Any:
         raise ComparisonError(f"{file} cannot be run: {error!r}. Correct the file.") from error
     if not hasattr(module, attribute):
         known = [each for each in vars(module) if not each.startswith("_")]
-        raise ComparisonError(f"{file} has no {attribute}. It has: {', '.join(known)}.")
+        raise ComparisonError(f"{file} has no {attribute}. {suggestion(attribute, known)}")
     return getattr(module, attribute)

@@ -10,13 +10,17 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class Photos:
-    """features (n, d) float32, labels (n, C) bool, groups (n,) int64 that a split keeps whole."""
+    """features (n, d) float32, labels (n, C) bool, groups (n,) int64 that a split keeps whole.
+
+    `remarks` say what of the source is not among them.
+    """
 
     features: NDArray[np.float32]
     labels: NDArray[np.bool_]
     groups: NDArray[np.int64]
     classes: tuple[str, ...]
     exclusive: bool
+    remarks: tuple[str, ...] = ()
 
 
 def open_photos(folder: Path) -> Photos:
@@ -25,4 +29,5 @@ def open_photos(folder: Path) -> Photos:
     features, labels, groups = (
         np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("features", "labels", "groups")
     )
-    return Photos(features, labels, groups, tuple(about["classes"]), about["exclusive"])
+    remarks = tuple(about.get("remarks", ()))
+    return Photos(features, labels, groups, tuple(about["classes"]), about["exclusive"], remarks)

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,17 +18,18 @@ from al_fashion.data.given_labels import unite_labels
 from al_fashion.data.images import read_pixels
 from al_fashion.data.input_size import fitting_input_size
 from al_fashion.data.inspection import inspect_files
-from al_fashion.data.manifest import SourcePhoto
+from al_fashion.data.manifest import SourcePhoto, examples
 from al_fashion.data.near_duplicates import join_near, likenesses, near_pairs
 from al_fashion.data.sources import read_source
 from al_fashion.data.splits import name_groups
 from al_fashion.errors import ComparisonError
-from al_fashion.files import user_cache
+from al_fashion.files import user_cache, write_text
 from al_fashion.loop.features import FeatureOptions
 from al_fashion.models.backbones import BackboneSettings
 from al_fashion.models.cache import FeatureCache
 from al_fashion.models.features import compute_features
 from al_fashion.models.planned import plan_backbone
+from strategies.registry import suggestion
 
 _PART_SEED = 0
 _SHOWN = 16
@@ -40,17 +42,23 @@ def prepared(digest: str) -> Path | None:
     return folder if (folder / "about.json").exists() else None
 
 
-def prepare(dataset: DataSet, most: int, options: FeatureOptions) -> Path:
+def prepare(dataset: DataSet, most: int, options: FeatureOptions, budget: int = 0) -> Path:
     """A data set's arrays in the user's cache, in a folder called after their content.
 
     At most `most` photos are taken, at random but always the same, before anything is computed of
-    them. Exact copies count once; near duplicates share a group. Raises ComparisonError,
-    SourceError, WeightsError.
+    them; fewer than `budget` are refused. Exact copies count once; near duplicates share a group.
+    Raises ComparisonError, SourceError, WeightsError.
     """
-    listed, exclusive = _with_kept_labels(dataset)
+    listed, exclusive, remarks = _with_kept_labels(dataset)
+    if budget > len(listed):
+        raise ComparisonError(
+            f"A budget of {budget} is larger than the data set {dataset.name}, which has "
+            f"{len(listed)} photos with labels, those that test among them. Use a smaller budget."
+        )
     photos = _part(listed, most)
-    by_image, sides, pairs = _inspected(photos, options.progress)
-    said, _ = unite_labels(by_image, exclusive)
+    by_image, sides, pairs, damaged = _inspected(photos, options.progress)
+    said, conflicts = unite_labels(by_image, exclusive)
+    remarks = [f"{dataset.name}: {remark}" for remark in (*remarks, *damaged, *conflicts)]
     if not exclusive:  # a photo that has none of the labels is a photo like any other
         said = {image_id: said.get(image_id, ()) for image_id in by_image}
     ids = sorted(said)
@@ -71,10 +79,16 @@ def prepare(dataset: DataSet, most: int, options: FeatureOptions) -> Path:
     backbone = plan_backbone(settings, options.weights, verify=options.verify_weights)
     labels = np.array([[name in said[image_id] for name in classes] for image_id in ids])
     numbers = np.unique([groups[image_id] for image_id in ids], return_inverse=True)[1]
-    about = {"classes": classes, "exclusive": exclusive, "features": backbone.key}
+    about: dict[str, object] = {
+        "classes": classes,
+        "exclusive": exclusive,
+        "features": backbone.key,
+    }
     content = [json.dumps(about), *ids, labels.tobytes().hex(), *map(str, numbers.tolist())]
     digest = hashlib.sha256("\n".join(content).encode()).hexdigest()[:_SHOWN]
+    about["remarks"] = remarks  # after the digest: files that are left out change no content
     if found := prepared(digest):
+        write_text(found / "about.json", json.dumps(about))
         return found
     cache = FeatureCache(user_cache() / "features" / backbone.key)
     paths = {image_id: [photo.path for photo in by_image[image_id]] for image_id in ids}
@@ -95,9 +109,9 @@ def _home() -> Path:
     return user_cache() / "comparison"
 
 
-def _with_kept_labels(dataset: DataSet) -> tuple[list[SourcePhoto], bool]:
-    """(labelled photos with the labels that are kept, whether these exclude each other)."""
-    photos, _ = read_source(
+def _with_kept_labels(dataset: DataSet) -> tuple[list[SourcePhoto], bool, list[str]]:
+    """(labelled photos with the labels kept, whether these exclude each other, remarks)."""
+    photos, remarks = read_source(
         dataset.source,
         labels_from=dataset.labels_from or None,
         class_map=None,
@@ -120,7 +134,8 @@ def _with_kept_labels(dataset: DataSet) -> tuple[list[SourcePhoto], bool]:
             f"Photos of the data set {dataset.name} have several labels among those kept. "
             "Leave `exclusive` away."
         )
-    return ([photo for photo in cut if photo.labels] if exclusive else cut), exclusive
+    found = [photo for photo in cut if photo.labels] if exclusive else cut
+    return found, exclusive, remarks
 
 
 def _kept_labels(dataset: DataSet, photos: Sequence[SourcePhoto]) -> set[str]:
@@ -129,7 +144,7 @@ def _kept_labels(dataset: DataSet, photos: Sequence[SourcePhoto]) -> set[str]:
     if unknown:
         raise ComparisonError(
             f"The data set {dataset.name} has no label {unknown[0]!r}. "
-            f"It has: {', '.join(sorted(counts))}."
+            f"{suggestion(unknown[0], sorted(counts))}"
         )
     names = [
         name
@@ -149,8 +164,8 @@ def _part(photos: Sequence[SourcePhoto], most: int) -> list[SourcePhoto]:
 
 def _inspected(
     photos: Sequence[SourcePhoto], progress: bool
-) -> tuple[Mapping[str, list[SourcePhoto]], dict[str, int], list[tuple[str, str]]]:
-    """(photos by image id, their long sides, pairs of near duplicates); no damaged ones."""
+) -> tuple[Mapping[str, list[SourcePhoto]], dict[str, int], list[tuple[str, str]], list[str]]:
+    """(photos by image id, their long sides, pairs of near duplicates, remark about damaged)."""
     paths = sorted({photo.path for photo in photos})
     rows = {row["path"]: row for part in inspect_files(paths, progress) for row in part}
     good = {path: row for path, row in rows.items() if row["image_id"] is not None}
@@ -164,7 +179,16 @@ def _inspected(
         for row in good.values()
         if row["phash"] is not None
     }
-    return by_image, sides, near_pairs(likenesses(dict(sorted(looks.items()))))
+    pairs = near_pairs(likenesses(dict(sorted(looks.items()))))
+    return by_image, sides, pairs, _damaged(rows)
+
+
+def _damaged(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A remark about the files that are no photos, where there are any."""
+    bad = [f"{Path(path).name} ({row['reason']})" for path, row in rows.items() if row["reason"]]
+    if not bad:
+        return []
+    return [f"{len(bad)} of {len(rows)} files are no photos and were left out: {examples(bad)}."]
 
 
 def _write(

@@ -13,23 +13,19 @@ from typing import Any
 
 import strategies
 from al_fashion.comparison.arms import Arm, find_arms
+from al_fashion.comparison.checks import check_experiment, check_seed_set, check_splits
 from al_fashion.comparison.code_digest import code_digest, libraries
 from al_fashion.comparison.engines import ENGINES, Engine, Plan
-from al_fashion.comparison.experiment import (
-    DataSet,
-    Experiment,
-    check_experiment,
-    from_folder,
-)
+from al_fashion.comparison.experiment import DataSet, Experiment, from_folder
 from al_fashion.comparison.learners import own_learner
-from al_fashion.comparison.learning_curve import OWN_SEED_SET, Job, split
+from al_fashion.comparison.learning_curve import Job
 from al_fashion.comparison.own_code import read_code
 from al_fashion.comparison.photos import Photos, open_photos
 from al_fashion.comparison.preparation import prepare, prepared
 from al_fashion.comparison.progress import Progress
 from al_fashion.comparison.results import Outcome, Results
-from al_fashion.errors import ComparisonError
 from al_fashion.loop.features import FeatureOptions
+from al_fashion.models.planned import check_name
 
 _WRITE_SECONDS = 60
 
@@ -61,7 +57,7 @@ def compare(
     Raises ComparisonError, strategies.StrategyError, SourceError, WeightsError.
     """
     check_experiment(experiment)
-    arms = find_arms(experiment.strategies, experiment.batch)
+    arms, left_out = find_arms(experiment.strategies, experiment.batch)
     experiment = _resolved(experiment, arms)
     learner_code = read_code(experiment.learner)
     if experiment.learner:
@@ -70,7 +66,8 @@ def compare(
         folders = _prepare(experiment, results, options)
         photos = {name: open_photos(path) for name, path in folders.items()}
         wanted, remarks = _jobs(experiment, arms, photos)
-        _check_budget(experiment, photos)
+        of_photos = [remark for found in photos.values() for remark in found.remarks]
+        remarks = [*of_photos, *left_out, *remarks, *check_splits(experiment, photos)]
         results.keep_setting(_setting(experiment, folders, learner_code))
         digest = experiment.digest(_contents(experiment, arms, folders, learner_code))
         experiment.save(folder / "experiment.toml", digest)
@@ -88,12 +85,12 @@ def _resolved(experiment: Experiment, arms: Sequence[Arm]) -> Experiment:
 
     Raises ComparisonError and strategies.UnknownStrategy.
     """
-    if ".py:" in experiment.seed_set:
-        raise ComparisonError("A seed set is selected by a known strategy, not by an own one.")
+    check_seed_set(experiment.seed_set)
     names = [arm.name for arm in arms]
-    for name in (experiment.seed_set, *experiment.seeds_of):
-        if name not in (OWN_SEED_SET, *names):
-            strategies.entry(name)  # the seeds of one that --strategies leaves out are no error
+    # The seeds of one that --strategies leaves out are no error; own ones are known only if named.
+    for name in experiment.seeds_of:
+        if name not in names and ".py:" not in name:
+            strategies.entry(name)
     return replace(
         experiment,
         strategies=from_folder(tuple(arm.given for arm in arms), Path.cwd()),
@@ -106,13 +103,24 @@ def _prepare(experiment: Experiment, results: Results, options: FeatureOptions) 
     """Each data set's folder of arrays, by its name; those of an earlier run are taken as found."""
     most = math.ceil(experiment.pool / (1 - experiment.test))
     earlier = results.setting()
-    folders = {}
-    for dataset in experiment.data:
-        known = earlier.get(f"data {dataset.name}", {})
-        content = known.get("content", "")
-        same = known == _data_setting(dataset, content)
-        folders[dataset.name] = (same and prepared(content)) or prepare(dataset, most, options)
-    return folders
+    found = {
+        dataset.name: _found(dataset, earlier.get(f"data {dataset.name}", {}))
+        for dataset in experiment.data
+    }
+    for dataset in experiment.data:  # all of them before any photo is looked at
+        if not found[dataset.name]:
+            check_name(dataset.backbone)
+    return {
+        dataset.name: found[dataset.name]
+        or prepare(dataset, most, options, experiment.budget_for(dataset.name))
+        for dataset in experiment.data
+    }
+
+
+def _found(dataset: DataSet, earlier: Mapping[str, Any]) -> Path | None:
+    """The folder of an earlier run that had the same data set, where it is still there."""
+    content = earlier.get("content", "")
+    return prepared(content) if earlier == _data_setting(dataset, content) else None
 
 
 def _data_setting(dataset: DataSet, content: str) -> dict[str, Any]:
@@ -146,19 +154,6 @@ def _jobs(
                 continue
             jobs += [Job(name, arm.name, s, arm.code) for s in experiment.seeds_for(arm.name)]
     return jobs, remarks
-
-
-def _check_budget(experiment: Experiment, photos: Mapping[str, Photos]) -> None:
-    """Raises ComparisonError where a seed's pool is smaller than the budget."""
-    seeds = {seed for arm in experiment.strategies for seed in experiment.seeds_for(arm)}
-    for name, found in photos.items():
-        smallest = min(len(split(found, seed, experiment.test)[0]) for seed in seeds)
-        budget = experiment.budget_for(name)
-        if budget > smallest:
-            raise ComparisonError(
-                f"A budget of {budget} is larger than the pool of {name}, which has {smallest} "
-                f"photos. Use --budget {smallest} or fewer, or a budget of its own in the file."
-            )
 
 
 def _run(

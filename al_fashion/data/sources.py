@@ -11,6 +11,7 @@ from al_fashion.data.manifest import SourcePhoto, examples, read_manifest, resol
 from al_fashion.data.walking import entries, walk
 from al_fashion.errors import SourceError, UnknownLabel
 from al_fashion.types import GivenAnswer
+from strategies.registry import nearest
 
 FASHION_MNIST = "fashion-mnist"
 NAMED_LABELS = 20
@@ -102,7 +103,10 @@ def _folder(
     _check_choice(labels_from, "folders", f"{root} is a folder")
     if entries(root) is None:
         problem = "cannot be read" if os.path.lexists(root) else "does not exist"
-        raise SourceError(f"{root} {problem}. Name a folder, a CSV manifest or `{FASHION_MNIST}`.")
+        raise SourceError(
+            f"{root} {problem}. {nearest(root.name, [FASHION_MNIST])}"
+            f"Name a folder, a CSV manifest or `{FASHION_MNIST}`."
+        )
     found = list(walk(root.resolve(), leave_out))
     folders = sorted({first for _, first in found if first is not None})
     if not folders and (labels_from == "folders" or class_map is not None):

@@ -20,6 +20,12 @@ class PlannedBackbone:
     build: Callable[[], Backbone]
 
 
+def check_name(name: str) -> None:
+    """Raises WeightsError where no backbone has the name; only a Keras one's loads Keras."""
+    if name not in ("vgg16", "pixels"):
+        keras_backbones.check_backbone(name)
+
+
 def plan_backbone(
     settings: BackboneSettings, weights: Path | None, *, verify: bool, engine: Engine = "auto"
 ) -> PlannedBackbone:
