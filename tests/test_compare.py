@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -304,6 +305,27 @@ def test_seeds_of_strategies_that_are_left_out_are_no_error(
     (tmp_path / "a.toml").write_text("seeds = 1\n[seeds_of]\nmargn = 3\n")
     status, _, err = run(tmp_path / "a.toml", *given)
     assert status == 1 and "Did you mean margin?" in err
+
+
+def test_a_source_is_read_as_import_reads_it(manifest: Path, tmp_path: Path, run: Run) -> None:
+    for number, row in enumerate(csv.DictReader(manifest.open(newline=""))):
+        photo = tmp_path / "shop" / f"folder {number % 3}" / f"{number}.png"
+        photo.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(manifest.parent / row["image"], photo)
+    (tmp_path / "map.csv").write_text("folder,labels\nfolder 0,a\nfolder 1,b\nfolder 2,\n")
+    given = ("--data", tmp_path / "shop", *SMALL, "--seeds", 1, "--strategies", "random")
+    mapped = ("--class-map", tmp_path / "map.csv", "--exclusive")
+    status, _, err = run(*given, *mapped, "-o", tmp_path / "out")
+    assert status == 0, err
+    written = load_experiment(tmp_path / "out" / "experiment.toml")
+    assert Path(written.data[0].class_map).resolve() == (tmp_path / "map.csv").resolve()
+    assert rows_of(tmp_path / "out")[-1]["labels"] == "30"
+    status, _, err = run(*given, "--class-map", tmp_path / "none.csv", "-o", tmp_path / "no")
+    assert status == 1 and "none.csv" in err
+    status, _, err = run(*given, "--format", "coko", "-o", tmp_path / "no")
+    assert status == 1 and "coco" in err
+    status, _, err = run(*given, "--backbone", "vgg61", "-o", tmp_path / "no")
+    assert status == 1 and "Did you mean vgg" in err
 
 
 def test_where_every_run_fails_the_reason_is_told_first(

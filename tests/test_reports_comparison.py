@@ -219,6 +219,15 @@ def test_six_data_sets_have_ranks(tmp_path: Path) -> None:
     assert (tmp_path / "plots" / "critical-differences.svg").exists()
 
 
+def test_parts_of_one_data_set_are_not_independent(tmp_path: Path) -> None:
+    rows = [row for number in range(6) for row in three(f"set {number}", 3)]
+    folder(tmp_path, rows)
+    listed = [f'[[data]]\nname = "set {n}"\nsource = "{max(n, 1)}.csv"\n' for n in range(6)]
+    (tmp_path / "experiment.toml").write_text("# experiment 12ab\n" + "".join(listed))
+    summary = write(tmp_path)
+    assert "5 data sets with photos of their own" in summary["ranks"]["reason"]
+
+
 def test_the_best_stands_in_for_a_default_that_was_not_run(tmp_path: Path) -> None:
     rows = [row for row in three() if row["strategy"] != "auto"]
     summary = write(folder(tmp_path, [*rows, *learnt("usdm", 1.6, range(6))]))

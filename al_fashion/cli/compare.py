@@ -30,6 +30,8 @@ _DATA_OPTIONS = [
         default=None,
         help="Whether a photo has one label at most; found out if not given.",
     ),
+    click.option("--class-map", type=click.Path(path_type=str), help="CSV `folder,labels`."),
+    click.option("--format", metavar="NAME", help="What an export is, where it does not show."),
     click.option("--classes", callback=_listed, help="Only these labels, parted by commas."),
     click.option("--leave-out", callback=_listed, help="Not these labels."),
     click.option("--most-frequent", type=click.IntRange(2), help="Only so many labels."),
@@ -132,6 +134,8 @@ def _experiment(file: Path | None, sources: tuple[str, ...], given: dict[str, An
     if "seeds" in chosen:
         seeds = chosen["seeds"]
         chosen |= {"seeds": int(seeds) if seeds.isdigit() else seeds, "seeds_of": {}}
+    if "class_map" in chosen:
+        chosen["class_map"] = str(Path(chosen["class_map"]).absolute())
     for_data = {name: chosen.pop(name) for name in list(chosen) if name in names}
     experiment = load_experiment(file) if file else Experiment()
     data = _data_sets(experiment.data, sources)

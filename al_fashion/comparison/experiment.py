@@ -29,7 +29,9 @@ class DataSet:
     `exclusive`, photos that have none of them are left out, else they stay as photos without a
     label. None finds out whether any photo has several of them. `input_size` is in pixels, 0
     chooses by the photos' own size.
-    `budget` is its own, where it has too few photos for the experiment's, which bounds it.
+    `class_map` is a CSV file `folder,labels` of what the source's names mean, `format` one that
+    `export` writes, where it does not show. `budget` is its own, where it has too few photos for
+    the experiment's, which bounds it.
     """
 
     name: str
@@ -37,6 +39,8 @@ class DataSet:
     labels_from: str = ""
     image_column: str = "image"
     label_column: str = "labels"
+    class_map: str = ""
+    format: str = ""
     group_by: str = ""
     exclusive: bool | None = None
     classes: tuple[str, ...] = ()
@@ -106,6 +110,8 @@ class Experiment:
         for dataset in values["data"]:
             if dataset["source"] != FASHION_MNIST:
                 dataset["source"] = _relative(dataset["source"], path.parent)
+            if "class_map" in dataset:
+                dataset["class_map"] = _relative(dataset["class_map"], path.parent)
         values["strategies"] = [_own_relative(name, path.parent) for name in self.strategies]
         if self.learner:
             values["learner"] = _own_relative(self.learner, path.parent)
@@ -122,6 +128,7 @@ class Experiment:
         values = _plain(self)
         for dataset in values["data"]:
             dataset["source"] = contents.get(dataset["name"], "")
+            dataset.pop("class_map", None)  # what it says is among the contents
         values["strategies"] = {shown(name): contents.get(name) for name in self.strategies}
         values["seeds"] = list(seed_range(self.seeds))
         values["seeds_of"] = {n: list(self.seeds_for(n)) for n in self.seeds_of}
@@ -181,6 +188,8 @@ def _dataset(path: Path, given: dict[str, Any]) -> DataSet:
     source = values.get("source", "")
     if source and source != FASHION_MNIST:
         values["source"] = str((path.parent / source).absolute())
+    if values.get("class_map"):
+        values["class_map"] = str((path.parent / values["class_map"]).absolute())
     if "name" not in values:
         values["name"] = name_of(source)[0]
     return DataSet(**{"source": "", **values})

@@ -18,7 +18,7 @@ from al_fashion.data.given_labels import unite_labels
 from al_fashion.data.images import read_pixels
 from al_fashion.data.input_size import fitting_input_size
 from al_fashion.data.inspection import inspect_files
-from al_fashion.data.manifest import SourcePhoto, examples
+from al_fashion.data.manifest import SourcePhoto, examples, read_class_map
 from al_fashion.data.near_duplicates import join_near, likenesses, near_pairs
 from al_fashion.data.sources import read_source
 from al_fashion.data.splits import name_groups
@@ -114,12 +114,13 @@ def _with_kept_labels(dataset: DataSet) -> tuple[list[SourcePhoto], bool, list[s
     photos, remarks = read_source(
         dataset.source,
         labels_from=dataset.labels_from or None,
-        class_map=None,
+        class_map=read_class_map(Path(dataset.class_map)) if dataset.class_map else None,
         group_by=dataset.group_by or None,
         image_column=dataset.image_column,
         label_column=dataset.label_column,
         known=None,
         exclusive=False,
+        format_=dataset.format or None,
     )
     labelled = [photo for photo in photos if photo.labels]
     kept = _kept_labels(dataset, labelled)

@@ -180,7 +180,8 @@ def _content(value: Any) -> Any:
     """A setting as it is read again, without the place of a data set's photos."""
     read = json.loads(json.dumps(value))
     if isinstance(read, dict):
-        read.pop("source", None)
+        for name in ("source", "class_map"):
+            read.pop(name, None)
     return read
 
 

@@ -1,5 +1,6 @@
 """The head: a classifier of cached features that learns from soft labels."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import Any, ClassVar, Self
@@ -17,7 +18,7 @@ from al_fashion.models.selection import choose, without_choice
 from al_fashion.models.thresholds import ONE_HALF, decide
 
 
-class Head(ClassifierMixin, BaseEstimator):
+class Head(ClassifierMixin, BaseEstimator, ABC):
     """A classifier of features that learns from soft labels; `exclusive` says at most one a photo.
 
     Features are centred and scaled to a mean square length of 1. A first layer, `weights_` (d, h)
@@ -64,6 +65,7 @@ class Head(ClassifierMixin, BaseEstimator):
             )
         return self
 
+    @abstractmethod
     def _fit_scaled(
         self,
         features: Floats,
@@ -72,11 +74,11 @@ class Head(ClassifierMixin, BaseEstimator):
         start: "Head | None",
         background: Background | None,
     ) -> None:
-        raise NotImplementedError
+        """Learn from scaled features and targets that are prepared."""
 
+    @abstractmethod
     def decision(self, X: NDArray[np.floating]) -> Floats:
         """(n, C) log-odds; where labels do not exclude each other, 'none of these' is column C."""
-        raise NotImplementedError
 
     def _first_layer(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
         """(n, h) of features (n, d), in the features' precision."""

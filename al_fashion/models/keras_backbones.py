@@ -13,6 +13,7 @@ from al_fashion.errors import WeightsError
 from al_fashion.models.backbones import Backbone, BackboneSettings, joined
 from al_fashion.models.download import answers, impatience
 from al_fashion.models.engines import quiet
+from strategies.registry import nearest
 
 _SERVER = "https://storage.googleapis.com/tensorflow/keras-applications/"
 
@@ -132,8 +133,8 @@ def _application(name: str) -> tuple[Any, Any]:
     known = _applications()
     if name.lower() not in known:
         raise WeightsError(
-            f"Unknown backbone {name!r}. Use a path ending in .keras, or one of: "
-            f"{', '.join(sorted(known))}."
+            f"Unknown backbone {name!r}. {nearest(name, sorted(known))}"
+            f"Use a path ending in .keras, or one of: {', '.join(sorted(known))}."
         )
     return known[name.lower()]
 

@@ -2,6 +2,7 @@
 
 import csv
 import re
+import tomllib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -76,6 +77,15 @@ class Results:
     experiment: str | None
     experiment_hash: str | None
     digest: str
+
+    def independent(self) -> int:
+        """How many data sets have photos of their own, as far as the experiment's text says."""
+        try:
+            listed = tomllib.loads(self.experiment or "").get("data", [])
+        except tomllib.TOMLDecodeError:
+            listed = []
+        source_of = {each.get("name"): each.get("source") for each in listed}
+        return len({source_of.get(name) or name for name in self.runs})
 
 
 def read_results(directory: Path) -> Results:

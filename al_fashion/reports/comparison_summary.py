@@ -57,7 +57,7 @@ def summarise(results: Results) -> dict[str, Any]:
             "overall": _overall(data_sets, scores, ranked, reference, rng) if several else None,
             "profile": _profile(scores, ranked),
             "penalties": _penalties(data_sets, ranked),
-            "ranks": _ranks(fair, ranked, reference, rng),
+            "ranks": _ranks(fair, results.independent(), ranked, reference, rng),
             "failures": [asdict(failure) for failure in results.failures],
             "experiment": results.experiment,
             "experiment_hash": results.experiment_hash,
@@ -177,15 +177,16 @@ def _penalties(data_sets: Sequence[Mapping[str, Any]], names: Sequence[str]) -> 
 
 def _ranks(
     scores: Mapping[str, Scores],
+    independent: int,
     names: Sequence[str],
     reference: str | None,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
     """Tests over data sets, of means over shared seeds, or the reason why there is none."""
-    if len(scores) < FEWEST_DATA_SETS or len(names) < 2 or reference not in names:
+    if independent < FEWEST_DATA_SETS or len(names) < 2 or reference not in names:
         return {
-            "reason": f"Ranks over data sets are not tested: {len(scores)} data sets and "
-            f"{len(names)} strategies with enough seeds on all of them, at least "
+            "reason": f"Ranks over data sets are not tested: {independent} data sets with photos "
+            f"of their own and {len(names)} strategies with enough seeds on all of them, at least "
             f"{FEWEST_DATA_SETS} independent data sets and 2 strategies, random and "
             f"{reference or 'another'}, are needed."
         }
