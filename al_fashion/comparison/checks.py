@@ -11,6 +11,7 @@ from al_fashion.comparison.experiment import DataSet, Experiment, seed_range
 from al_fashion.comparison.labellers import parse_labellers
 from al_fashion.comparison.learning_curve import OWN_SEED_SET, split
 from al_fashion.comparison.photos import Photos
+from al_fashion.data.formats import NAMES
 from al_fashion.data.manifest import examples
 from al_fashion.errors import ComparisonError
 from strategies.registry import suggestion
@@ -70,6 +71,11 @@ def _check_data_set(dataset: DataSet) -> None:
     if not dataset.source:
         raise ComparisonError(
             f"The data set {dataset.name} has no source. Give --data {dataset.name}=SOURCE."
+        )
+    if dataset.format and dataset.format not in NAMES:
+        raise ComparisonError(
+            f"The data set {dataset.name} has an unknown format {dataset.format!r}. "
+            f"{suggestion(dataset.format, NAMES)}"
         )
     for name, right, expected in (
         ("most_frequent", lambda n: n == 0 or n >= 2, "2 or more, or 0 for all"),
