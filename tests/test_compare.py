@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comparisons import save_photos
+from comparisons import CLASSES, save_photos
 
 from al_fashion.cli import main
 from al_fashion.comparison.checks import check_experiment
@@ -326,6 +326,22 @@ def test_a_source_is_read_as_import_reads_it(manifest: Path, tmp_path: Path, run
     assert status == 1 and "coco" in err
     status, _, err = run(*given, "--backbone", "vgg61", "-o", tmp_path / "no")
     assert status == 1 and "Did you mean vgg" in err
+
+
+def test_an_export_with_peoples_answers_is_compared(
+    manifest: Path, tmp_path: Path, run: Run
+) -> None:
+    shop, written = str(tmp_path / "shop"), str(tmp_path / "photos.jsonl")
+    for words in (
+        ["init", shop, "--labels", ",".join(CLASSES), "--exclusive"],
+        ["-w", shop, "import", str(manifest)],
+        ["-w", shop, "export", "--format", "jsonl", "-o", written],
+    ):
+        subprocess.run([sys.executable, "-m", "al_fashion", *words], check=True)
+    given = (*SMALL, "--seeds", 1, "--strategies", "random", "-o", tmp_path / "out")
+    status, _, err = run("--data", written, *given)
+    assert status == 0, err
+    assert rows_of(tmp_path / "out")[-1]["labels"] == "30"
 
 
 def test_where_every_run_fails_the_reason_is_told_first(

@@ -57,7 +57,7 @@ def prepare(dataset: DataSet, most: int, options: FeatureOptions, budget: int = 
         )
     photos = _part(listed, most)
     by_image, sides, pairs, damaged = _inspected(photos, options.progress)
-    said, conflicts = unite_labels(by_image, exclusive)
+    said, conflicts = unite_labels(by_image, exclusive, truth=True)
     remarks = [f"{dataset.name}: {remark}" for remark in (*remarks, *damaged, *conflicts)]
     if not exclusive:  # a photo that has none of the labels is a photo like any other
         said = {image_id: said.get(image_id, ()) for image_id in by_image}
