@@ -1,12 +1,12 @@
 """Time and memory of every sampling strategy, beside the peers that implement the same.
 
 Prints one JSON object: `cases`, each with `strategy`, `n` photos, wall-clock `seconds`,
-`cpu_seconds`, `peak_mib` of the whole process, and where scikit-activeml or modAL has the same
-strategy `peer`, `peer_seconds`, `peer_peak_mib` and `ratio` (peer_seconds / seconds), with `peer_n`
-where the peer manages only fewer photos within 150 s and 8 GiB (its seconds are compared with ours
-for as many). Each case runs in a process of its own, after a selection from a small pool that
-imports what it needs. The pool: 512 made-up features like those of real photos (40 clusters of 32
-dimensions, noise in all), 10 classes, 1,000 labelled, a batch of 100, the probabilities of a
+`cpu_seconds`, `peak_mib` of the whole process, and where scikit-activeml, modAL or cleanlab has
+the same strategy `peer`, `peer_seconds`, `peer_peak_mib` and `ratio` (peer_seconds / seconds), with
+`peer_n` where the peer manages only fewer photos within 150 s and 8 GiB (its seconds are compared
+with ours for as many). Each case runs in a process of its own, after a selection from a small pool
+that imports what it needs. The pool: 512 made-up features like those of real photos (40 clusters of
+32 dimensions, noise in all), 10 classes, 1,000 labelled, a batch of 100, the probabilities of a
 logistic regression. From 500,000 photos on, features are a float16 memory map.
 
     python benchmarks/selection.py [--n 60000] [--strategies a,b] [--no-peers]
@@ -25,31 +25,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from selection_peers import BATCH, CLASSES, PEERS, made_up_votes, peer_selection
 
 import strategies
 
-CLASSES, DIMENSION, BATCH, LABELLED = 10, 512, 100, 1000
+DIMENSION, LABELLED = 512, 1000
 PEER_SECONDS, PEER_BYTES = 150, 8 * 2**30
 FEWER = [10_000, 2_000]
 REPEATS = 3
 BIG = 500_000
 SCALES = [10_000, 100_000, 1_000_000]
-
-SKACTIVEML: dict[str, tuple[str, dict[str, Any]]] = {
-    "random": ("RandomSampling", {}),
-    "least_confidence": ("UncertaintySampling", {"method": "least_confident"}),
-    "margin": ("UncertaintySampling", {"method": "margin_sampling"}),
-    "entropy": ("UncertaintySampling", {"method": "entropy"}),
-    "kcenter": ("CoreSet", {}),
-    "typiclust": ("TypiClust", {}),
-    "probcover": ("ProbCover", {}),
-    "maxherding": ("MaxHerding", {}),
-    "badge": ("Badge", {}),
-    "clue": ("Clue", {}),
-    "dropquery": ("DropQuery", {}),
-    "falcun": ("Falcun", {}),
-}
-MODAL = {"ranked_batch": "uncertainty_batch_sampling", "information_density": "information_density"}
 
 
 def make_pool(folder: Path, n: int) -> None:
@@ -108,57 +93,12 @@ def our_selection(name: str, pool: strategies.Pool) -> Callable[[], Any]:
     if strategies.entry(name).multilabel_only:
         pool = strategies.Pool(**{**vars(pool), "multilabel": True})
     k = min(BATCH, strategies.entry(name).most or BATCH)
-    return lambda: strategies.get(name)(pool, k, rng=np.random.default_rng(0))
-
-
-def peer_selection(name: str, pool: strategies.Pool) -> Callable[[], Any]:
-    if name in SKACTIVEML:
-        return skactiveml_selection(name, pool)
-    return modal_selection(name, pool)
-
-
-def skactiveml_selection(name: str, pool: strategies.Pool) -> Callable[[], Any]:
-    import inspect
-
-    from skactiveml import pool as peers
-    from skactiveml.classifier import SklearnClassifier
-    from sklearn.linear_model import LogisticRegression
-
-    kind, given = SKACTIVEML[name]
-    strategy = getattr(peers, kind)(random_state=0, **given)
-    X = pool.features.astype(np.float32)
-    y = np.full(len(X), np.nan)
-    y[pool.labelled] = pool.targets.argmax(axis=1)
-    classifier = SklearnClassifier(LogisticRegression(max_iter=200), classes=range(CLASSES))
-    classifier.fit(X[pool.labelled], y[pool.labelled])
-    asked = inspect.signature(strategy.query).parameters
-    extra = {"clf": classifier, "fit_clf": False, "estimator": classifier, "fit_estimator": False}
-    extra = {key: value for key, value in extra.items() if key in asked}
-    return lambda: strategy.query(X, y, batch_size=BATCH, **extra)
-
-
-def modal_selection(name: str, pool: strategies.Pool) -> Callable[[], Any]:
-    from modAL.batch import uncertainty_batch_sampling
-    from modAL.density import information_density
-    from modAL.models import ActiveLearner
-    from modAL.uncertainty import classifier_entropy
-    from sklearn.linear_model import LogisticRegression
-
-    X = pool.features.astype(np.float32)
-    learner = ActiveLearner(
-        LogisticRegression(max_iter=200),
-        X_training=X[pool.labelled],
-        y_training=pool.targets.argmax(axis=1),
-    )
-    candidates = X[pool.candidates]
-    if name == "ranked_batch":
-        return lambda: uncertainty_batch_sampling(learner, candidates, n_instances=BATCH)
-
-    def density() -> Any:
-        scores = classifier_entropy(learner, candidates)
-        return np.argsort(-scores * information_density(candidates, "cosine"))[:BATCH]
-
-    return density
+    given = {}
+    if strategies.entry(name).reasks:
+        votes, labelled_proba = made_up_votes(pool)
+        one_hot = np.where(np.isnan(votes)[..., None], np.nan, votes[..., None] == range(CLASSES))
+        given = {"votes": one_hot, "labelled_proba": labelled_proba}
+    return lambda: strategies.get(name)(pool, k, rng=np.random.default_rng(0), **given)
 
 
 def run_case(folder: Path, name: str, side: str, n: int | None) -> dict[str, float]:
@@ -210,9 +150,9 @@ def measure(folder: Path, name: str, n: int, peers: bool) -> dict[str, Any]:
     ours = in_process(folder, name, "ours")
     assert ours is not None
     case: dict[str, Any] = {"strategy": name, "n": n, **rounded(ours)}
-    if not peers or name not in {**SKACTIVEML, **MODAL}:
+    if not peers or name not in PEERS:
         return case
-    case["peer"] = "scikit-activeml" if name in SKACTIVEML else "modAL"
+    case["peer"] = PEERS[name]
     for fewer in [n, *(size for size in FEWER if size < n)]:
         # Imports, reading and a small selection come on top of what is timed.
         peer = in_process(folder, name, "peer", fewer, PEER_SECONDS + 30)
@@ -276,7 +216,6 @@ def main() -> None:
         print(json.dumps(run_case(Path(folder), name, side, int(n) or None)))
         return
     names = given.strategies.split(",") if given.strategies else strategies.names()
-    names = [name for name in names if not strategies.entry(name).reasks]
     if given.scaling:
         cases = [case for n in SCALES for case in measure_all(n, names, peers=False)]
         plot_scaling(cases, given.scaling)
