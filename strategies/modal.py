@@ -8,6 +8,7 @@ library is the package modAL-python; it is imported on use alone.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +18,20 @@ from strategies.base import Pool, Selection, StrategyError, UnknownStrategy, che
 from strategies.diversity import diverse_seed
 from strategies.registry import Entry, entry, suggestion
 
+FEATURES_ALONE = frozenset(
+    (
+        *("random", "stratified", "kcenter", "kmeans", "typiclust"),
+        *("probcover", "maxherding", "graph_density", "hierarchical"),
+    )
+)
+"""Strategies that never read probabilities, so that any estimator will do for them."""
+
 
 class QueryStrategy:
     """One of our strategies as a modAL query strategy; see `query_strategy`.
 
     `last` is the latest `Selection`, with its `info`. A schedule's state in `info["state"]` goes
-    into the next query.
+    into the next query, its `rows` in that query's numbers: teaching renumbers the pool.
     """
 
     def __init__(
@@ -38,6 +47,12 @@ class QueryStrategy:
         self.multilabel = multilabel
         self.params = params
         self.last: Selection | None = None
+        self._remembered: list[bytes | str] = []
+        if self.entry.reasks:
+            raise StrategyError(
+                f"{name} ranks answered photos beside new ones, and modAL asks about rows of "
+                f"X_pool alone. Use strategies.get({name!r}) over a Pool, or margin here."
+            )
 
     def __call__(
         self, classifier: Any, X_pool: Any, n_instances: int = 1, **params: Any
@@ -47,13 +62,25 @@ class QueryStrategy:
         Raises StrategyError. (modAL's own `query` catches everything and calls again, so that an
         error shows up twice in a traceback; the last one is ours.)
         """
+        learners = _learners(classifier)
+        if self.name not in FEATURES_ALONE:
+            _require_probabilities(learners, self.name)
         pool = pool_of(classifier, X_pool, self.multilabel)
-        state = {} if self.last is None else self.last.info.get("state")
+        state = self._state(X_pool, learners[0].X_training)
         given = {"state": state} if state else {}
         self.last = self.entry.function(
             pool, n_instances, rng=self.rng, **{**self.params, **given, **params}
         )
+        rows = (self.last.info.get("state") or {}).get("rows", [])
+        self._remembered = _keys_of(rows, X_pool, learners[0].X_training)
         return self.last.indices, self.last.scores
+
+    def _state(self, X_pool: Any, X_training: Any) -> Mapping[str, Any] | None:
+        """The latest state with its rows as this pool numbers them, -1 where it was not taught."""
+        state = None if self.last is None else self.last.info.get("state")
+        if not state or "rows" not in state:
+            return state
+        return {**state, "rows": _rows_of(self._remembered, X_pool, X_training)}
 
 
 def query_strategy(
@@ -69,7 +96,8 @@ def query_strategy(
     It reads the learner's probabilities, training data and, of a `Committee`, the members'. Before
     anything is fitted the pool is cold. multilabel: None finds out: targets in columns and
     probabilities that do not sum to 1. Without `rng` every run differs. `params` go to the
-    strategy. Raises UnknownStrategy.
+    strategy. An estimator without `predict_proba` will do for FEATURES_ALONE. Raises
+    UnknownStrategy, and StrategyError for a strategy that asks about answered photos again.
     """
     return QueryStrategy(name, rng, multilabel, **params)
 
@@ -77,9 +105,10 @@ def query_strategy(
 def pool_of(learner: Any, X_pool: Any, multilabel: bool | None = None) -> Pool:
     """A modAL learner's or committee's view of X_pool (m, d) as a `Pool`, candidates first.
 
+    Cold (`proba` None) before it is fitted, and where the estimator gives no probabilities.
     Raises StrategyError for features that are not a dense matrix.
     """
-    learners = list(getattr(learner, "learner_list", [learner]))
+    learners = _learners(learner)
     X_training, y_training = learners[0].X_training, learners[0].y_training
     parts = [X_pool] if X_training is None else [X_pool, X_training]
     if getattr(learner, "on_transformed", False):
@@ -111,23 +140,93 @@ def _dense(X: Any) -> np.ndarray:
     return np.asarray(X, dtype=np.float32)
 
 
+def _learners(learner: Any) -> list[Any]:
+    """A committee's learners, or the one."""
+    return list(getattr(learner, "learner_list", [learner]))
+
+
+def _without_probabilities(learners: list[Any]) -> list[str]:
+    """The names of the estimators that have no `predict_proba`."""
+    estimators = [one.estimator for one in learners]
+    return [type(one).__name__ for one in estimators if not hasattr(one, "predict_proba")]
+
+
+def _require_probabilities(learners: list[Any], name: str) -> None:
+    lacking = _without_probabilities(learners)
+    if lacking:
+        raise StrategyError(
+            f"{lacking[0]} has no predict_proba, and {name} reads probabilities. Take an estimator "
+            "that gives them (CalibratedClassifierCV wraps others), or a strategy of features "
+            f"alone: {', '.join(sorted(FEATURES_ALONE))}."
+        )
+
+
 def _members(learner: Any, learners: list[Any], X_pool: Any) -> np.ndarray | None:
-    """Probabilities (T, m, C) of every learner, None before they are fitted."""
+    """Probabilities (T, m, C) of every learner, None where there are none (yet)."""
     from sklearn.exceptions import NotFittedError
 
+    if _without_probabilities(learners):
+        return None
+    # modAL's vote_proba brings classes into line, but not one array for each label.
+    by_label = any(isinstance(getattr(one.estimator, "classes_", 0), list) for one in learners)
     try:
-        if len(learners) > 1 and hasattr(learner, "vote_proba"):
+        if len(learners) > 1 and not by_label:
             return np.moveaxis(np.asarray(learner.vote_proba(X_pool)), 1, 0)
-        return np.stack([_label_proba(one.predict_proba(X_pool)) for one in learners])
+        return np.stack([_label_proba(one, X_pool) for one in learners])
     except NotFittedError:
         return None
 
 
-def _label_proba(proba: Any) -> np.ndarray:
-    """(m, C), also from scikit-learn's list with a column pair for every label."""
-    if isinstance(proba, list):
-        return np.stack([label[:, -1] for label in proba], axis=1)
-    return np.asarray(proba)
+def _label_proba(learner: Any, X_pool: Any) -> np.ndarray:
+    """(m, C), also from scikit-learn's list with a column for every value that a label had."""
+    proba = learner.predict_proba(X_pool)
+    if not isinstance(proba, list):
+        return np.asarray(proba)
+    pairs = zip(proba, learner.estimator.classes_, strict=True)
+    return np.stack([_on(label, values) for label, values in pairs], axis=1)
+
+
+def _on(proba: np.ndarray, values: Any) -> np.ndarray:
+    """The probability (m,) that a label is on: its column of value 1, 0 if never seen on."""
+    # Summed, since a label that was off in all training data has no such column.
+    return np.asarray(proba[:, np.asarray(values) == 1].sum(axis=1))
+
+
+def _keys_of(rows: Sequence[int], X_pool: Any, X_training: Any) -> list[bytes | str]:
+    """The keys of rows of a pool, whose candidates X_pool come first."""
+    m = _count(X_pool)
+    parts = [(X_pool, row) if row < m else (X_training, row - m) for row in rows]
+    return [_keys(_taken(X, [row]))[0] for X, row in parts]
+
+
+def _rows_of(keys: Sequence[bytes | str], X_pool: Any, X_training: Any) -> list[int]:
+    """The labelled rows of a pool with those keys, the newest of equal ones; -1 where none has.
+
+    Not left out there, since a state may have other lists with an entry for each of its rows.
+    """
+    places: dict[bytes | str, list[int]] = {}
+    for place, key in enumerate([] if X_training is None else _keys(X_training)):
+        places.setdefault(key, []).append(_count(X_pool) + place)
+    newest_first = [places[key].pop() if places.get(key) else -1 for key in reversed(keys)]
+    return newest_first[::-1]
+
+
+def _count(X: Any) -> int:
+    return int(X.shape[0]) if hasattr(X, "shape") else len(X)
+
+
+def _taken(X: Any, rows: list[int]) -> Any:
+    """Those rows of an array, a sparse matrix, a data frame or a list."""
+    X = X if hasattr(X, "shape") else np.asarray(X)
+    return getattr(X, "iloc", X)[rows]
+
+
+def _keys(X: Any) -> list[bytes | str]:
+    """A key for each row of X, equal for equal rows; numbers are compared as float32."""
+    X = X.toarray() if hasattr(X, "toarray") else np.asarray(X)
+    if X.dtype.kind in "biuf":
+        return [row.tobytes() for row in np.ascontiguousarray(X, dtype=np.float32)]
+    return [repr(row) for row in X.tolist()]
 
 
 def _targets(y: Any, classes: Any, columns: int) -> np.ndarray:
@@ -205,6 +304,9 @@ def adapted(name: str) -> Entry:
         learner = _Given(pool, order)
         if peer.most is None:
             params = {"n_instances": k, **params}
+        if not peer.ranked:
+            # max_score's default draws from NumPy's global generator; the order is random already.
+            params = {"random_tie_break": False, **params}
         found = function(learner, pool.features[pool.candidates[order]], **params)
         chosen = order[np.atleast_1d(found[0] if isinstance(found, tuple) else found)]
         if not isinstance(found, tuple) or peer.ranked:

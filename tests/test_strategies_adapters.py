@@ -1,16 +1,21 @@
 """Our strategies inside modAL's learners, and modAL's and scikit-activeml's inside our registry."""
 
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from modAL.models import ActiveLearner, Committee
 from modAL.uncertainty import margin_sampling
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
+from sklearn.svm import LinearSVC
 
 import strategies
+from al_fashion.loop.learner import Learner
 from strategies import NotEnoughCandidates, Pool, StrategyError, UnknownStrategy, modal, skactiveml
 
 CLASSES = 3
@@ -118,6 +123,198 @@ def test_our_errors_come_through_modals_bare_except():
         modal.query_strategy("marign")
 
 
+@pytest.mark.parametrize("parent", [ActiveLearner, Learner])
+def test_a_query_of_two_rows_is_two_rows(parent):
+    """modAL takes two bare rows for (indices, metric); ours come with their scores."""
+    X_pool, X, y = data()
+    strategy = modal.query_strategy("margin", rng=np.random.default_rng(0))
+    learner = parent(LogisticRegression(), query_strategy=strategy, X_training=X, y_training=y)
+    indices, rows = learner.query(X_pool, n_instances=2)
+    assert np.array_equal(indices, strategy.last.indices)
+    assert len(set(indices.tolist())) == 2 and rows.shape == (2, X_pool.shape[1])
+
+
+class Recorder:
+    """A schedule that remembers its rows, and what it was handed back."""
+
+    def __init__(self):
+        self.handed = []
+
+    def __call__(self, pool, k, *, rng, state=None):
+        self.handed.append((pool, state))
+        rows = rng.permutation(pool.candidates)[:k]
+        info = {"state": {"rows": rows.tolist(), "rounds": 1}}
+        return strategies.Selection(rows, np.zeros(k), info)
+
+
+def recorded(monkeypatch):
+    from strategies import registry
+
+    recorder = Recorder()
+    monkeypatch.setitem(registry._ADDED, "recorder", registry.Entry(recorder, "A recorder."))
+    return recorder, modal.query_strategy("recorder", rng=np.random.default_rng(3))
+
+
+def test_a_state_names_the_photos_it_named_after_teaching(monkeypatch):
+    recorder, strategy = recorded(monkeypatch)
+    X_pool, X, y = data()
+    X_pool = X_pool.astype(np.float64) / 3  # features that float32 rounds
+    learner = Learner(LogisticRegression(), query_strategy=strategy, X_training=X, y_training=y)
+    for _ in range(3):
+        asked, rows = learner.query(X_pool, n_instances=4)
+        learner.teach(rows, np.arange(4) % CLASSES)
+        X_pool = np.delete(X_pool, asked, axis=0)
+        learner.query(X_pool)
+        pool, state = recorder.handed[-1]
+        assert set(state["rows"]) <= set(pool.labelled.tolist())
+        assert np.allclose(pool.features[state["rows"]], rows)
+        assert state["rounds"] == 1
+
+
+def test_a_photo_that_was_not_taught_keeps_its_place_in_the_state(monkeypatch):
+    recorder, strategy = recorded(monkeypatch)
+    X_pool, X, y = data()
+    learner = Learner(LogisticRegression(), query_strategy=strategy, X_training=X, y_training=y)
+    asked, rows = learner.query(X_pool, n_instances=3)
+    learner.teach(rows[[2]], np.array([1]))
+    X_pool = np.delete(X_pool, asked, axis=0)
+    learner.query(X_pool)
+    assert recorder.handed[-1][1]["rows"] == [-1, -1, len(X_pool) + len(X)]
+
+
+def test_of_equal_photos_the_newest_were_asked(monkeypatch):
+    recorder, strategy = recorded(monkeypatch)
+    X = np.repeat(np.eye(2, 4), 5, axis=0)
+    X_pool = np.tile(X[0], (6, 1))
+    learner = Learner(
+        LogisticRegression(),
+        query_strategy=strategy,
+        X_training=X,
+        y_training=np.repeat([0, 1], 5),
+    )
+    _, rows = learner.query(X_pool, n_instances=2)
+    learner.teach(rows, np.array([0, 1]))
+    learner.query(X_pool[2:])
+    assert recorder.handed[-1][1]["rows"] == [4 + 10, 4 + 11]
+
+
+def test_the_bandits_reward_is_of_the_photos_it_asked():
+    X_pool, X, y = data()
+    strategy = modal.query_strategy(
+        "bandit", rng=np.random.default_rng(0), arms=["random", "margin"], explore=0.5
+    )
+    learner = Learner(LogisticRegression(), query_strategy=strategy, X_training=X, y_training=y)
+    asked, rows = learner.query(X_pool, n_instances=5)
+    before = strategy.last.info["state"]
+    answers = np.arange(5) % CLASSES
+    surprise = 1 - learner.predict_proba(rows)[np.arange(5), answers].mean()
+    learner.teach(rows, answers)
+    learner.query(np.delete(X_pool, asked, axis=0), n_instances=5)
+    weights = np.array(before["weights"])
+    weights[before["drawn"]] *= np.exp(0.5 * surprise / before["chance"] / 2)
+    after = strategy.last.info["state"]["weights"]
+    assert after == pytest.approx(weights * 2 / weights.sum(), rel=1e-5)
+
+
+def test_a_strategy_that_asks_again_is_refused_at_once():
+    with pytest.raises(StrategyError, match=r"relabel ranks answered photos.*X_pool alone"):
+        modal.query_strategy("relabel")
+
+
+def forest_of(Y, X, seed=0):
+    model = RandomForestClassifier(5, random_state=seed)
+    return Learner(model, X_training=X, y_training=Y)
+
+
+def label_columns(y):
+    return np.stack([y == 0, y <= 1, y == 2], axis=1).astype(int)
+
+
+def test_a_label_never_seen_on_is_improbable_and_one_never_seen_off_certain():
+    X_pool, X, y = data()
+    Y = label_columns(y)
+    Y[:, 1], Y[:, 2] = 0, 1
+    learner = forest_of(Y, X)
+    pool = modal.pool_of(learner, X_pool)
+    assert pool.multilabel
+    assert np.array_equal(pool.proba[:, 0], learner.predict_proba(X_pool)[0][:, 1])
+    assert (pool.proba[:, 1] == 0).all() and (pool.proba[:, 2] == 1).all()
+
+
+def test_a_committee_of_multi_label_forests_has_members():
+    X_pool, X, y = data()
+    learners = [forest_of(label_columns(y), X, seed) for seed in range(3)]
+    committee = Committee(learners, query_strategy=modal.query_strategy("bald"))
+    pool = modal.pool_of(committee, X_pool)
+    assert pool.members.shape == (3, len(X_pool), 3)
+    assert np.array_equal(pool.members[1, :, 2], learners[1].predict_proba(X_pool)[2][:, 1])
+    assert np.allclose(pool.proba, pool.members.mean(axis=0))
+    assert len(set(committee.query(X_pool, n_instances=4)[0].tolist())) == 4
+
+
+def test_without_predict_proba_features_alone_select():
+    X_pool, X, y = data()
+
+    def queried(name):
+        strategy = modal.query_strategy(name, rng=np.random.default_rng(0))
+        learner = Learner(LinearSVC(), query_strategy=strategy, X_training=X, y_training=y)
+        return learner.query(X_pool, n_instances=4)[0]
+
+    given = learner_of(modal.query_strategy("kcenter", rng=np.random.default_rng(0)))
+    assert np.array_equal(queried("kcenter"), given.query(X_pool, n_instances=4)[0])
+    for name in modal.FEATURES_ALONE:
+        assert len(set(queried(name).tolist())) == 4
+    with pytest.raises(StrategyError, match="LinearSVC has no predict_proba, and margin reads"):
+        queried("margin")
+
+
+@pytest.mark.parametrize("name", sorted(modal.FEATURES_ALONE))
+def test_what_is_of_features_alone_heeds_no_probabilities(name):
+    given = pool()
+    flipped = Pool(**{**vars(given), "proba": given.proba[::-1].copy(), "members": None})
+    cold = Pool(**{**vars(given), "proba": None, "members": None})
+    batches = [select(name, one, 8).indices for one in (given, flipped, cold)]
+    assert all(np.array_equal(batches[0], batch) for batch in batches)
+
+
+def test_features_alone_is_what_the_manual_says_reads_nothing_else():
+    rows = re.findall(r"^\| `(\w+)` \|[^|]*\|[^|]*\| *\|", MANUAL, flags=re.MULTILINE)
+    assert set(rows) == modal.FEATURES_ALONE
+
+
+def test_a_committee_of_learners_teaches_and_queries():
+    X_pool, X, y = data()
+    models = (LogisticRegression(), GaussianNB(), LogisticRegression(C=0.01))
+    committee = Committee(
+        [Learner(model, X_training=X, y_training=y) for model in models],
+        query_strategy=modal.query_strategy("bald", rng=np.random.default_rng(0)),
+    )
+    asked, rows = committee.query(X_pool, n_instances=5)
+    committee.teach(rows, np.arange(5) % CLASSES)
+    again, _ = committee.query(np.delete(X_pool, asked, axis=0), n_instances=5)
+    assert len(set(again.tolist())) == 5
+    assert all(len(one.X_training) == len(X) + 5 for one in committee)
+
+
+MANUAL = (Path(__file__).parent.parent / "docs" / "strategies.md").read_text(encoding="utf-8")
+
+
+def test_the_manuals_example_runs():
+    (example,) = re.findall(r"```python\n(.*?)```", MANUAL, flags=re.DOTALL)
+    X_pool, X, y = data()
+    given = {
+        "estimator": LogisticRegression(),
+        "generator": np.random.default_rng(0),
+        "X_pool": X_pool,
+        "X": X,
+        "y": y,
+        "ask": lambda rows: np.arange(len(rows)) % CLASSES,
+    }
+    exec(example, given)
+    assert len(given["learner"].X_training) == len(X) + 20
+    assert len(given["X_pool"]) == len(X_pool) - 20
+
+
 def pool(multilabel=False, cold=False, seed=0):
     rng = np.random.default_rng(seed)
     features = rng.normal(size=(90, 4)).astype(np.float32)
@@ -195,6 +392,28 @@ def test_modals_multilabel_functions_ask_for_certain_photos():
     for name in ("min_confidence", "avg_confidence", "max_score", "avg_score"):
         assert select(f"modal:{name}", given, 1).indices[0] != ambiguous
     assert select("mean_binary_margin", given, 1).indices[0] == ambiguous
+
+
+@pytest.mark.parametrize("name", modal.peer_names())
+def test_ties_of_a_modal_strategy_fall_by_the_generator_alone(name):
+    known = strategies.entry(name)
+    given = pool(multilabel=known.multilabel_only)
+    tied = np.full_like(given.proba, 1 / CLASSES)
+    given = Pool(**{**vars(given), "proba": tied, "members": np.stack([tied, tied])})
+    k = min(6, known.most or 6)
+    batches = []
+    for seed in range(2):
+        np.random.seed(seed)  # NumPy's global generator must not matter
+        batches.append(select(name, given, k).indices)
+    assert np.array_equal(*batches)
+
+
+def test_two_photos_of_a_modal_strategy_are_two_photos():
+    for name in ("modal:margin_sampling", "modal:uncertainty_batch_sampling", "modal:max_score"):
+        given = pool(multilabel=strategies.entry(name).multilabel_only)
+        selection = select(name, given, 2)
+        assert selection.indices.shape == selection.scores.shape == (2,)
+        assert set(selection.indices.tolist()) <= set(given.candidates.tolist())
 
 
 def test_unknown_peers_name_the_known_ones():
