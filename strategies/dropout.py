@@ -52,7 +52,9 @@ def dropquery(
     unsure = uncertainty_scores(pool, "margin")
     points = embed(pool.features, pool.candidates, rng)
     kept = np.flatnonzero(2 * changed > samples)
-    if len(kept) > k:
+    if len(kept) == k:
+        chosen = kept
+    elif len(kept) > k:
         chosen = kept[representatives(points[kept], k, rng)[0]]
     else:
         others = np.setdiff1d(np.arange(len(unsure)), kept)

@@ -239,6 +239,13 @@ def test_dropquery_without_members_asks_where_dropout_changes_the_answer():
     assert margin_scores(proba)[taken].mean() > 1.3 * margin_scores(proba).mean()
 
 
+def test_dropquery_takes_all_changed_photos_where_just_as_many_are_asked_for():
+    pool = make_pool(n=60, labelled=10)
+    changed = select("dropquery", pool, 20).info["changed"]
+    for k in (changed - 1, changed, changed + 1):
+        assert len(set(select("dropquery", pool, k).indices)) == k
+
+
 def test_hierarchical_leaves_settled_clusters_alone():
     rng = np.random.default_rng(0)
     features = np.concatenate([rng.normal(0, 1, (200, 3)), rng.normal(9, 1, (200, 3))])
