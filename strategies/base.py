@@ -28,6 +28,10 @@ class InvalidSelection(StrategyError):
     """What a strategy returned is no selection of k candidates."""
 
 
+class InvalidScores(StrategyError):
+    """Scores that cannot be ranked, since some are not numbers."""
+
+
 class UnknownStrategy(StrategyError):
     """A strategy that the registry does not have."""
 
@@ -38,7 +42,8 @@ class Pool:
 
     features (n, d): float16 or float32, array or memmap, never written to.
     candidates (m,), labelled (l,): int64 row numbers, distinct and disjoint.
-    targets (l, C): soft labels in [0, 1] of the labelled photos.
+    targets (l, C): soft labels in [0, 1] of the labelled photos. From one half on a label counts as
+    the photo's, so that one that nobody answered belongs just below.
     proba (m, C): the model's probabilities for the candidates, None before there is a model; rows
     sum to 1 unless `multilabel`.
     members (T, m, C): the probabilities of a committee's T members, where there is one.
@@ -79,10 +84,15 @@ class Strategy(Protocol):
 def top_k(scores: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
     """Positions (k,) of the k highest of `scores` (m,), best first; equal scores in random order.
 
-    O(m + k log k). Raises NotEnoughCandidates where k > m.
+    O(m + k log k). Raises NotEnoughCandidates where k > m, InvalidScores for NaN.
     """
     if k > len(scores):
         raise NotEnoughCandidates(_too_many(k, len(scores)))
+    if (unknown := np.flatnonzero(np.isnan(scores))).size:
+        raise InvalidScores(
+            f"{len(unknown)} of {len(scores)} scores are NaN, position {unknown[0]} first: "
+            "expected numbers. Give every photo a score, or leave it out."
+        )
     threshold = np.partition(scores, len(scores) - k)[len(scores) - k]
     above = np.flatnonzero(scores > threshold)
     tied = rng.permutation(np.flatnonzero(scores == threshold))[: k - len(above)]
@@ -126,12 +136,17 @@ def as_float32(values: np.ndarray) -> np.ndarray:
 
 
 def check(pool: Pool, k: int) -> None:
-    """Raises InvalidPool or NotEnoughCandidates where `k` photos cannot be selected from `pool`."""
+    """Raises what `check_pool` raises, and NotEnoughCandidates for k above the candidates."""
+    check_pool(pool, k)
+    if k > len(pool.candidates):
+        raise NotEnoughCandidates(_too_many(k, len(pool.candidates)))
+
+
+def check_pool(pool: Pool, k: int) -> None:
+    """Raises InvalidPool for arrays that do not fit, StrategyError for k < 1."""
     used = _check_rows(pool)
     if k < 1:
         raise StrategyError(f"Cannot select {k} photos. Ask for 1 or more.")
-    if k > len(pool.candidates):
-        raise NotEnoughCandidates(_too_many(k, len(pool.candidates)))
     _check_shapes(pool)
     if pool.proba is not None:
         _check_probabilities(pool.proba, pool.multilabel)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from strategies.base import InvalidPool, NotEnoughCandidates, Pool, Selection, check, top_k
+from strategies.base import InvalidPool, NotEnoughCandidates, Pool, Selection, check_pool, top_k
 from strategies.diversity import diverse_seed
 from strategies.registry import strategy
 from strategies.ridge import Ridge
@@ -45,28 +45,27 @@ def relabel(
     them; by default those of a leave-one-out ridge regression on `pool.features`.
     Scores are 1 - ActiveLab's quality; `info["asked_again"]` says how many were answered before.
     Before there is a model, a diverse seed. Raises InvalidPool for shapes that do not fit,
-    NotEnoughCandidates, and what `base.check` raises.
+    NotEnoughCandidates, and what `base.check_pool` raises.
     """
+    check_pool(pool, k)
     votes = _votes(pool, votes)
-    asked = np.flatnonzero(~np.isnan(votes[:, :, 0]).all(axis=1))
+    asked = np.flatnonzero(~np.isnan(votes).all(axis=(1, 2)))
     available = len(pool.candidates) + len(asked)
     if k > available:
         raise NotEnoughCandidates(
             f"Cannot select {k} photos: {len(pool.candidates)} candidates and {len(asked)} "
             f"answered photos remain. Ask for {available} or fewer."
         )
-    if len(pool.candidates):
-        check(pool, min(k, len(pool.candidates)))
     if pool.proba is None and len(pool.candidates) >= k:
         return diverse_seed(pool, k, rng)
-    new = np.zeros((0, votes.shape[2])) if pool.proba is None else pool.proba
+    new = _unknown(pool, len(pool.candidates)) if pool.proba is None else pool.proba
     known = _labelled_proba(pool, labelled_proba)[asked]
     quality = np.concatenate(
         active_lab_multilabel(votes[asked], known, new)
         if pool.multilabel
         else active_lab(votes[asked], known, new)
     )
-    rows = np.concatenate([pool.labelled[asked], pool.candidates[: len(new)]])
+    rows = np.concatenate([pool.labelled[asked], pool.candidates])
     chosen = top_k(1.0 - quality, k, rng)
     again = int((chosen < len(asked)).sum())
     return Selection(rows[chosen], 1.0 - quality[chosen], {"asked_again": again})
@@ -104,16 +103,24 @@ def active_lab(
 def active_lab_multilabel(
     votes: np.ndarray, proba: np.ndarray, new: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The mean over labels of `active_lab` on each label, on or off; shapes as there."""
+    """The mean over labels of `active_lab` on each label, on or off; shapes as there.
+
+    Votes may be NaN for some labels only: a photo's mean is over the labels it has votes for, a new
+    photo's over those that anybody answered (all, where nobody answered any).
+    """
 
     def sides(p: np.ndarray) -> np.ndarray:
         return np.stack([1.0 - p, p], axis=-1)
 
-    scores = [
-        active_lab(sides(votes[:, :, label]), sides(proba[:, label]), sides(new[:, label]))
-        for label in range(votes.shape[2])
-    ]
-    return np.mean([s[0] for s in scores], axis=0), np.mean([s[1] for s in scores], axis=0)
+    voted = ~np.isnan(votes).all(axis=1)
+    used = np.flatnonzero(voted.any(axis=0)) if voted.any() else np.arange(votes.shape[2])
+    answered, fresh = np.full((len(votes), len(used)), np.nan), np.empty((len(new), len(used)))
+    for place, label in enumerate(used):
+        some = voted[:, label]
+        answered[some, place], fresh[:, place] = active_lab(
+            sides(votes[some, :, label]), sides(proba[some, label]), sides(new[:, label])
+        )
+    return np.nanmean(answered, axis=1), fresh.mean(axis=1)
 
 
 def _votes(pool: Pool, votes: np.ndarray | None) -> np.ndarray:
@@ -129,7 +136,7 @@ def _votes(pool: Pool, votes: np.ndarray | None) -> np.ndarray:
         )
     if pool.multilabel:
         return votes
-    none = np.isnan(votes).any(axis=2) | (np.nan_to_num(votes).max(axis=2, initial=0) <= 0)
+    none = np.nan_to_num(votes).max(axis=2, initial=0) <= 0
     likeliest = np.nan_to_num(votes).argmax(axis=2)
     hard = np.eye(votes.shape[2])[likeliest]
     hard[none] = np.nan
@@ -145,10 +152,16 @@ def _labelled_proba(pool: Pool, given: np.ndarray | None) -> np.ndarray:
             )
         return given.astype(np.float64)
     if len(pool.labelled) < 2:
-        return np.full(pool.targets.shape, 0.5 if pool.multilabel else 1 / pool.targets.shape[1])
+        return _unknown(pool, len(pool.labelled))
     features = np.asarray(pool.features[pool.labelled], dtype=np.float32)
     left_out = np.clip(Ridge(features, pool.targets.astype(np.float64)).left_out, 0.01, 0.99)
     return left_out if pool.multilabel else left_out / left_out.sum(axis=1, keepdims=True)
+
+
+def _unknown(pool: Pool, photos: int) -> np.ndarray:
+    """(photos, C) probabilities of photos of which nothing is known."""
+    classes = pool.targets.shape[1]
+    return np.full((photos, classes), 0.5 if pool.multilabel else 1 / classes)
 
 
 def _majority(votes: np.ndarray, proba: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ gives out as `info["state"]`, plain numbers and lists that fit into JSON, and ta
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -74,11 +74,13 @@ def mixture(
     shares: weights by name, by default as many by `margin` as by `typiclust`; parts of photos that
     do not divide go to the largest remainders. The scores are ranks: photos take turns, a
     strategy's best first. `info["shares"]` says how many each selected. Raises UnknownStrategy,
-    StrategyError for weights that are not positive, and what the strategies raise.
+    StrategyError for weights that are not positive or strategies that ask again, and what the
+    strategies raise.
     """
     check(pool, k)
     shares = {"margin": 0.5, "typiclust": 0.5} if shares is None else shares
     counts = _share_out(shares, k)
+    _refuse_reasking(shares)
     left, turns = pool, []
     for name, count in counts.items():
         if count:
@@ -114,11 +116,13 @@ def bandit(
     explore: share of draws that are uniform. state: `info["state"]` of the round before, None in
     the first. `info["strategy"]` is the arm drawn. Source: EXP3 (Auer, Cesa-Bianchi, Freund and
     Schapire, SIAM Journal on Computing 2002); as Hsu and Lin, Active learning by learning, AAAI
-    2015. Raises StrategyError for arms or a state that do not fit, and what the arms raise.
+    2015. Raises StrategyError for arms that ask again, arms or a state that do not fit, and what
+    the arms raise.
     """
     check(pool, k)
     if not arms or not 0 < explore <= 1:
         raise StrategyError(f"{len(arms)} arms, explore {explore}: expected 1 or more, 0 to 1.")
+    _refuse_reasking(arms)
     state = {"arms": list(arms), "weights": [1.0] * len(arms)} if state is None else state
     if list(arms) != list(state["arms"]):
         raise StrategyError(
@@ -146,6 +150,16 @@ def bandit(
 def _by(name: str, pool: Pool, k: int, rng: np.random.Generator) -> Selection:
     selection = entry(name).function(pool, k, rng=rng)
     return dataclasses.replace(selection, info={**selection.info, "strategy": name})
+
+
+def _refuse_reasking(names: Iterable[str]) -> None:
+    """Raises StrategyError where a strategy may return labelled photos, UnknownStrategy."""
+    reasking = [name for name in names if entry(name).reasks]
+    if reasking:
+        raise StrategyError(
+            f"{', '.join(reasking)} would ask about labelled photos again: expected strategies "
+            "that select candidates alone. Take others here, or use it by itself."
+        )
 
 
 def _share_out(shares: Mapping[str, float], k: int) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -439,3 +440,24 @@ def test_a_schedule_remembers_the_round_before(
     with reading(known.workspace.engine) as session:
         newest = session.scalars(select(Round.info).order_by(Round.id.desc())).first()
     assert newest is not None and "state" not in newest
+
+
+def test_relabel_stops_asking_about_what_people_agree_on(known: Known) -> None:
+    """Agreeing second opinions settle a photo, so that others come."""
+    run_round(known.workspace, RoundOptions(batch=20, strategy="random", evaluated=0))
+    answer_all(known)
+    batches = []
+    for number in range(6):
+        options = RoundOptions(batch=6, strategy="relabel", evaluated=0)
+        batches.append(_queued(known, run_round(known.workspace, options).round))
+        answer_all(known, labeller=f"person {number}")
+    assert all(len(batch) == 6 for batch in batches)
+    for before, after in pairwise(batches):
+        assert len(before & after) < 6
+    asked = [photo for batch in batches for photo in batch]
+    assert max(asked.count(photo) for photo in asked) <= 3
+
+
+def _queued(known: Known, round_id: int) -> set[str]:
+    with reading(known.workspace.engine) as session:
+        return set(session.scalars(select(Query.image_id).where(Query.round_id == round_id)))

@@ -160,3 +160,89 @@ def test_shapes_that_do_not_fit():
         ask(pool, 3, votes=known["votes"][1:])
     with pytest.raises(InvalidPool, match=r"of shape \(60, 2\)"):
         ask(pool, 3, labelled_proba=known["labelled_proba"][:, :2])
+
+
+def multilabel_pool(labelled=8, candidates=12, seed=0):
+    rng = np.random.default_rng(seed)
+    return Pool(
+        rng.normal(size=(labelled + candidates, 5)).astype(np.float32),
+        np.arange(labelled, labelled + candidates),
+        np.arange(labelled),
+        rng.integers(2, size=(labelled, 3)).astype(float),
+        rng.uniform(0.05, 0.95, (candidates, 3)),
+        multilabel=True,
+    )
+
+
+def test_a_label_that_nobody_answered_takes_no_part():
+    pool = multilabel_pool()
+    votes = np.stack([pool.targets, pool.targets], axis=1)
+    votes[0, 1, 0] = 1 - votes[0, 0, 0]
+    votes[:, :, 2] = np.nan
+    known = np.full(pool.targets.shape, 0.5)
+    left = Pool(**{**vars(pool), "targets": pool.targets[:, :2], "proba": pool.proba[:, :2]})
+    found = ask(pool, 15, votes=votes, labelled_proba=known)
+    without = ask(left, 15, votes=votes[:, :, :2], labelled_proba=known[:, :2])
+    assert found.indices.tolist() == without.indices.tolist()
+    assert found.scores == pytest.approx(without.scores)
+
+
+def test_a_photo_is_asked_again_for_any_label_that_was_answered():
+    pool = multilabel_pool()
+    votes = np.stack([pool.targets] * 4, axis=1)
+    votes[0, :, 0] = np.nan
+    votes[0, :, 1] = [0, 1, 0, 1]
+    known = np.where(pool.targets > 0, 0.95, 0.05)
+    known[0] = 0.5
+    found = ask(Pool(**{**vars(pool), "proba": np.full((12, 3), 0.02)}), 3, votes=votes,
+                labelled_proba=known)  # fmt: skip
+    assert found.indices[0] == 0
+
+
+def test_one_missing_vote_changes_little():
+    pool = multilabel_pool(labelled=40, seed=1)
+    votes = np.stack([pool.targets] * 3, axis=1)
+    votes[::3, 1] = 1 - votes[::3, 1]
+    known = np.clip(pool.targets, 0.3, 0.7)
+    missing = votes.copy()
+    missing[1, :, 2] = np.nan
+    whole, part = (ask(pool, 52, votes=v, labelled_proba=known) for v in (votes, missing))
+    before, after = (dict(zip(s.indices, s.scores, strict=True)) for s in (whole, part))
+    assert [after[row] for row in pool.candidates] == pytest.approx(
+        [before[row] for row in pool.candidates], abs=0.03
+    )
+
+
+@pytest.mark.parametrize("k", [0, -3])
+def test_without_candidates_a_count_below_one_is_refused(k):
+    pool = multilabel_pool(candidates=0)
+    with pytest.raises(strategies.StrategyError, match="Ask for 1 or more"):
+        ask(pool, k)
+
+
+def test_without_candidates_features_are_checked():
+    pool = multilabel_pool(candidates=0)
+    pool.features[2, 1] = np.nan
+    with pytest.raises(InvalidPool, match="NaN"):
+        ask(pool, 2)
+
+
+def test_before_a_model_answered_photos_count_as_available():
+    pool = Pool(**{**vars(multilabel_pool(labelled=10, candidates=5)), "proba": None})
+    assert len(set(ask(pool, 12).indices)) == 12
+    with pytest.raises(NotEnoughCandidates, match="15 or fewer"):
+        ask(pool, 16)
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [("mixture", {"shares": {"relabel": 1, "margin": 1}}), ("bandit", {"arms": ("relabel",)})],
+)
+def test_schedules_refuse_what_asks_again(name, given):
+    with pytest.raises(strategies.StrategyError, match="relabel would ask about labelled photos"):
+        strategies.get(name)(multilabel_pool(), 4, rng=np.random.default_rng(0), **given)
+
+
+def test_scores_that_are_no_numbers_are_not_ranked():
+    with pytest.raises(strategies.StrategyError, match="1 of 3 scores are NaN"):
+        strategies.base.top_k(np.array([0.1, np.nan, 0.3]), 2, np.random.default_rng(0))

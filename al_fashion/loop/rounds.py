@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 import strategies
@@ -33,7 +34,7 @@ from al_fashion.models.saved import load_model, save_model, training_set_digest
 from al_fashion.stats.sentences import sentences
 from al_fashion.store.audit import claimed_audit
 from al_fashion.store.ceiling import labeller_measures
-from al_fashion.store.consensus import Consensus, consensus
+from al_fashion.store.consensus import Consensus, consensus, labeller_votes
 from al_fashion.store.database import reading, writing
 from al_fashion.store.photos import count_photos, labels, rules
 from al_fashion.store.predictions import replace_predictions
@@ -68,13 +69,17 @@ class RoundOptions:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What a round found in the database before it began."""
+    """What a round found in the database before it began.
+
+    `votes` (l, J, C) are the labellers' on the photos of `pool`, where the strategy asks again.
+    """
 
     number: int
     look: int
     people: dict[str, Interval]
     strategy: str
     pool: Consensus
+    votes: NDArray[np.float64] | None
     heldout: Consensus
     candidates: list[str]
     to_train: int
@@ -166,7 +171,7 @@ def _open_queries(workspace: Workspace) -> int:
 
 def _plan(workspace: Workspace, options: RoundOptions) -> _Plan:
     strategy = options.strategy or workspace.config.strategy
-    strategies.get(strategy)
+    reasks = strategies.entry(strategy).reasks
     waiting = _open_queries(workspace)
     if waiting and not options.force:
         raise QueueError(
@@ -188,6 +193,7 @@ def _plan(workspace: Workspace, options: RoundOptions) -> _Plan:
             people=labeller_measures(session),
             strategy=strategy,
             pool=pool,
+            votes=labeller_votes(session, "pool", pool.ids) if reasks else None,
             heldout=heldout,
             candidates=remaining,
             to_train=_batch(options.batch, workspace.config.batch, len(remaining)),
@@ -248,7 +254,10 @@ def _round_data(plan: _Plan, table: FeatureTable) -> RoundData:
         metric=plan.metric,
         row_groups=row_groups,
     )
-    return nothing_labelled.with_labelled(rows, plan.pool.soft)
+    data = nothing_labelled.with_labelled(rows, plan.pool.soft)
+    if plan.votes is None:
+        return data
+    return replace(data, votes=plan.votes[np.argsort(rows, kind="stable")])
 
 
 def _previous_head(workspace: Workspace, plan: _Plan, key: str) -> Head | None:

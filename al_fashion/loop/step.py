@@ -17,6 +17,8 @@ from al_fashion.models.propagation import MOST_LABELLED, Background, propagate, 
 from al_fashion.stats.metrics import Earlier, Predictions, evaluate_predictions
 from al_fashion.types import Evaluation
 
+# As likely as not, yet below the half from which strategies count a label as one of the photo's.
+UNANSWERED = float(np.nextafter(0.5, 0.0))
 # Fewer answered held-out photos than this say too little to show a number.
 MIN_EVALUATED = 30
 
@@ -29,6 +31,8 @@ class RoundData:
     answered; `truth` (h, C) bool and `groups` (h,) belong to `heldout` (h,); `candidates` (m,)
     may be asked about. `row_groups` (n,) are the groups of all rows, None where each photo is its
     own. `projection` made the features of the backbone's own, None where they are the same.
+    `votes` (l, J, C) float64 are what each labeller said of `labelled`, NaN where they did not
+    answer; None where only the united targets are known.
     """
 
     features: NDArray[np.float32]
@@ -43,9 +47,13 @@ class RoundData:
     metric: str
     row_groups: NDArray[np.object_] | None = None
     projection: Projection | None = None
+    votes: NDArray[np.float64] | None = None
 
     def with_labelled(self, rows: NDArray[np.int64], targets: NDArray[np.float64]) -> "RoundData":
-        """The same data with more photos answered; the labelled stay in the rows' order."""
+        """The same data with more photos answered; the labelled stay in the rows' order.
+
+        What each labeller said of them is not known here, so that `votes` become None.
+        """
         labelled = np.concatenate([self.labelled, rows])
         order = np.argsort(labelled, kind="stable")
         return replace(
@@ -53,6 +61,7 @@ class RoundData:
             labelled=labelled[order],
             targets=np.concatenate([self.targets, targets])[order],
             candidates=np.setdiff1d(self.candidates, rows),
+            votes=None,
         )
 
 
@@ -172,15 +181,18 @@ def select(
         features=data.features,
         candidates=data.candidates,
         labelled=data.labelled,
-        # What was not answered is as likely as not.
-        targets=np.nan_to_num(data.targets, nan=0.5),
+        targets=np.nan_to_num(data.targets, nan=UNANSWERED),
         proba=None if learner is None else _predict_rows(learner.predict_proba, data),
         multilabel=not data.exclusive,
         members=_members(learner, data, rng) if strategies.needs_members(strategy) else None,
     )
-    given = {"state": state} if state is not None and strategies.takes_state(strategy) else {}
-    selection = strategies.get(strategy)(pool, k, rng=rng, **given)
     reasks = strategies.entry(strategy).reasks
+    given: dict[str, Any] = {}
+    if state is not None and strategies.takes_state(strategy):
+        given["state"] = state
+    if reasks and data.votes is not None:
+        given["votes"] = data.votes
+    selection = strategies.get(strategy)(pool, k, rng=rng, **given)
     allowed = np.append(data.candidates, data.labelled) if reasks else data.candidates
     strategies.check_selection(selection, allowed, k)
     return selection

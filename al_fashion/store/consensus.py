@@ -63,6 +63,22 @@ def consensus(session: Session, split: Split) -> Consensus:
     return Consensus(ids, soft, hard, [groups[image_id] for image_id in ids])
 
 
+def labeller_votes(session: Session, split: Split, ids: Sequence[str]) -> NDArray[np.float64]:
+    """(n, J, C) what each labeller chose, 1 or 0, for the photos `ids` (n,) of a split.
+
+    NaN where a labeller did not answer, or the label was not there yet. Photos that an owner has
+    decided have no votes, since no further answer would change them.
+    """
+    decided = _verdicts(session, split)
+    place = {image_id: row for row, image_id in enumerate(ids) if image_id not in decided}
+    column = {label.id: number for number, label in enumerate(labels(session))}
+    rows = [row for row in _newest_answers(session, split) if row[0] in place]
+    votes = _votes(rows, place, column)
+    said = np.full((len(ids), len({row[3] for row in rows}), len(column)), np.nan)
+    said[votes.photo, votes.labeller] = np.where(votes.shown, votes.chosen, np.nan)
+    return said
+
+
 _Row = tuple[str, str, list[int], int, int | None]
 
 
