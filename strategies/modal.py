@@ -8,7 +8,7 @@ library is the package modAL-python; it is imported on use alone.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from strategies.base import Pool, Selection, StrategyError, UnknownStrategy, check
 from strategies.diversity import diverse_seed
+from strategies.modal_rows import keys_of, rows_of
 from strategies.registry import Entry, entry, suggestion
 
 FEATURES_ALONE = frozenset(
@@ -72,7 +73,7 @@ class QueryStrategy:
             pool, n_instances, rng=self.rng, **{**self.params, **given, **params}
         )
         rows = (self.last.info.get("state") or {}).get("rows", [])
-        self._remembered = _keys_of(rows, X_pool, learners[0].X_training)
+        self._remembered = keys_of(rows, X_pool, learners[0].X_training)
         return self.last.indices, self.last.scores
 
     def _state(self, X_pool: Any, X_training: Any) -> Mapping[str, Any] | None:
@@ -80,7 +81,7 @@ class QueryStrategy:
         state = None if self.last is None else self.last.info.get("state")
         if not state or "rows" not in state:
             return state
-        return {**state, "rows": _rows_of(self._remembered, X_pool, X_training)}
+        return {**state, "rows": rows_of(self._remembered, X_pool, X_training)}
 
 
 def query_strategy(
@@ -190,43 +191,6 @@ def _on(proba: np.ndarray, values: Any) -> np.ndarray:
     """The probability (m,) that a label is on: its column of value 1, 0 if never seen on."""
     # Summed, since a label that was off in all training data has no such column.
     return np.asarray(proba[:, np.asarray(values) == 1].sum(axis=1))
-
-
-def _keys_of(rows: Sequence[int], X_pool: Any, X_training: Any) -> list[bytes | str]:
-    """The keys of rows of a pool, whose candidates X_pool come first."""
-    m = _count(X_pool)
-    parts = [(X_pool, row) if row < m else (X_training, row - m) for row in rows]
-    return [_keys(_taken(X, [row]))[0] for X, row in parts]
-
-
-def _rows_of(keys: Sequence[bytes | str], X_pool: Any, X_training: Any) -> list[int]:
-    """The labelled rows of a pool with those keys, the newest of equal ones; -1 where none has.
-
-    Not left out there, since a state may have other lists with an entry for each of its rows.
-    """
-    places: dict[bytes | str, list[int]] = {}
-    for place, key in enumerate([] if X_training is None else _keys(X_training)):
-        places.setdefault(key, []).append(_count(X_pool) + place)
-    newest_first = [places[key].pop() if places.get(key) else -1 for key in reversed(keys)]
-    return newest_first[::-1]
-
-
-def _count(X: Any) -> int:
-    return int(X.shape[0]) if hasattr(X, "shape") else len(X)
-
-
-def _taken(X: Any, rows: list[int]) -> Any:
-    """Those rows of an array, a sparse matrix, a data frame or a list."""
-    X = X if hasattr(X, "shape") else np.asarray(X)
-    return getattr(X, "iloc", X)[rows]
-
-
-def _keys(X: Any) -> list[bytes | str]:
-    """A key for each row of X, equal for equal rows; numbers are compared as float32."""
-    X = X.toarray() if hasattr(X, "toarray") else np.asarray(X)
-    if X.dtype.kind in "biuf":
-        return [row.tobytes() for row in np.ascontiguousarray(X, dtype=np.float32)]
-    return [repr(row) for row in X.tolist()]
 
 
 def _targets(y: Any, classes: Any, columns: int) -> np.ndarray:

@@ -206,6 +206,8 @@ def _reward(pool: Pool, state: Mapping[str, Any]) -> float | None:
     if not pairs:
         return None
     targets, proba = (np.array(side, dtype=np.float64) for side in zip(*pairs, strict=True))
+    if targets.shape != proba.shape:  # there is a class that the model did not know
+        return None
     if pool.multilabel:
         return float(np.abs(targets - proba).mean())
     return float(1.0 - (targets * proba).sum(axis=1).mean())

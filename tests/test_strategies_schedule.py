@@ -119,6 +119,15 @@ def test_surprising_answers_are_worth_more_to_a_bandit():
     assert weights[0] > weights[1]
 
 
+def test_a_new_class_leaves_a_bandit_without_a_reward():
+    first = select("bandit", pool(labelled=10, classes=3))
+    more = pool(labelled=30, classes=4)
+    rows = [int(row) for row in more.labelled[-12:]]
+    again = select("bandit", more, state={**first.info["state"], "rows": rows})
+    assert again.info["state"]["weights"] == first.info["state"]["weights"]
+    assert len(again.indices) == 12
+
+
 def test_a_bandit_comes_to_prefer_the_arm_that_pays():
     given, state = pool(40), None
     drawn = []
