@@ -12,6 +12,10 @@ CHUNK_VALUES = 2**22
 """Feature values read at once (16 MB as float32), so that memory does not grow with the pool."""
 
 
+LARGEST_FEATURE = 1e17
+"""Squares of larger values, summed, would leave the range of float32."""
+
+
 class StrategyError(ValueError):
     """Base of all errors of this package."""
 
@@ -145,8 +149,8 @@ def check(pool: Pool, k: int) -> None:
 def check_pool(pool: Pool, k: int) -> None:
     """Raises InvalidPool for arrays that do not fit, StrategyError for k < 1."""
     used = _check_rows(pool)
-    if k < 1:
-        raise StrategyError(f"Cannot select {k} photos. Ask for 1 or more.")
+    if not isinstance(k, (int, np.integer)) or k < 1:
+        raise StrategyError(f"Cannot select {k} photos. Ask for a whole number, 1 or more.")
     _check_shapes(pool)
     if pool.proba is not None:
         _check_probabilities(pool.proba, pool.multilabel)
@@ -180,6 +184,8 @@ def check_selection(selection: Any, allowed: np.ndarray, k: int) -> None:
 
 
 def _too_many(k: int, available: int) -> str:
+    if not available:
+        return f"Cannot select {k} photos: no candidates remain. Add photos without answers."
     return f"Cannot select {k} photos: {available} candidates remain. Ask for {available} or fewer."
 
 
@@ -190,10 +196,11 @@ def _check_rows(pool: Pool) -> np.ndarray:
             f"Features of shape {pool.features.shape}: expected (photos, dimensions). Reshape them."
         )
     for name, rows in (("candidates", pool.candidates), ("labelled", pool.labelled)):
-        if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+        whole = rows.dtype.kind in "iu" and np.can_cast(rows.dtype, np.int64)
+        if rows.ndim != 1 or (rows.size and not whole):
             raise InvalidPool(
-                f"{name} is {rows.dtype} of shape {rows.shape}: expected integer row numbers "
-                "in one dimension. Pass positions, not a mask."
+                f"{name} is {rows.dtype} of shape {rows.shape}: expected row numbers of int64 or "
+                "smaller integers in one dimension. Pass positions, not a mask."
             )
         if rows.size and (rows.min() < 0 or rows.max() >= len(pool.features)):
             raise InvalidPool(
@@ -280,25 +287,27 @@ def _are_probabilities(values: np.ndarray) -> bool:
 
 
 def _check_finite(features: np.ndarray, used: np.ndarray) -> None:
-    """Looks at all rows as they lie in memory, closely only where something is not finite."""
+    """Looks at all rows as they lie in memory, closely only where something is out of range."""
     step = max(1, CHUNK_VALUES // max(1, features.shape[1]))
     for start in range(0, len(features), step):
         part = slice(start, start + step)
-        if not used[part].any() or _all_finite(features[part]):
+        if not used[part].any() or _all_in_range(features[part]):
             continue
-        bad = np.flatnonzero(used[part] & ~np.isfinite(features[part]).all(axis=1))
+        size = np.abs(features[part], dtype=np.float64)
+        bad = np.flatnonzero(used[part] & ~(size <= LARGEST_FEATURE).all(axis=1))
         if bad.size:
             raise InvalidPool(
-                f"The features of row {start + bad[0]} hold NaN or infinity: expected finite "
-                "numbers. Compute the features of that photo again."
+                f"The features of row {start + bad[0]} hold NaN, infinity or numbers beyond "
+                f"{LARGEST_FEATURE:g}. Compute the features of that photo again, or scale them."
             )
 
 
-def _all_finite(block: np.ndarray) -> bool:
-    """By the largest bit patterns of either sign, several times as fast as `isfinite`."""
+def _all_in_range(block: np.ndarray) -> bool:
+    """By the largest bit patterns of either sign, several times as fast as comparing numbers."""
     if block.dtype not in (np.float16, np.float32):
-        return bool(np.isfinite(block).all())
+        return bool((np.abs(block) <= LARGEST_FEATURE).all())
     signed, unsigned = (np.int16, np.uint16) if block.itemsize == 2 else (np.int32, np.uint32)
-    infinity = int(np.array(np.inf, block.dtype).view(signed))
+    most = min(LARGEST_FEATURE, float(np.finfo(block.dtype).max))
+    bits = int(np.array(most, block.dtype).view(signed))
     positive, negative = block.view(signed).max(initial=0), block.view(unsigned).max(initial=0)
-    return bool(positive < infinity and negative < infinity + (1 << 8 * block.itemsize - 1))
+    return bool(positive <= bits and negative <= bits + (1 << 8 * block.itemsize - 1))

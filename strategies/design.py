@@ -12,7 +12,7 @@ from strategies.uncertainty import uncertainty_scores
 CANDIDATES = 1000
 """Photos to choose from: the most uncertain, or random ones before there is a model."""
 REFERENCES = 1500
-"""Photos whose variance counts, a random sample of the candidates."""
+"""Photos whose variance counts, a sample of the candidates."""
 LABELLED = 4000
 """Most labelled photos that are conditioned on, a random sample."""
 LARGEST = 2000
@@ -66,7 +66,7 @@ def transductive(
     weights = np.ones(n) if cold else uncertainty_scores(pool, uncertainty)
     allowed = top_k(weights, min(n, max(k, REFERENCES if cold else CANDIDATES)), rng)
     allowed = rng.permutation(allowed)  # so that ties are broken at random
-    references = rng.choice(n, min(n, REFERENCES), replace=False)
+    references, counted = _sample(weights, min(n, REFERENCES), rng)
     known = rng.permutation(len(pool.labelled))[:LABELLED]
     points = _directions(embed(pool.features, np.r_[pool.candidates, pool.labelled[known]], rng))
     process = _Process(
@@ -77,8 +77,33 @@ def transductive(
         noise / max(float(weights.mean()), 1e-6),
     )
     ease = np.maximum(weights[allowed], 1e-6)
-    chosen, gains = process.pick(k, weights[references], noise / ease)
+    chosen, gains = process.pick(k, counted, noise / ease)
     return Selection(pool.candidates[allowed[chosen]], np.minimum.accumulate(gains))
+
+
+def _sample(
+    weights: np.ndarray, size: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (size,) of `weights` (n,), and what each counts in an estimate of a sum over all rows.
+
+    Systematic sampling with chances in proportion to the weights, at most 1 (Madow, Annals of
+    Mathematical Statistics 1949); a row counts its weight over its chance (Horvitz and Thompson,
+    JASA 1952). Of as many uniform draws most would hardly count (docs/benchmarks.md).
+    """
+    weights = np.maximum(weights.astype(np.float64), 1e-9)
+    chances = np.zeros(len(weights))
+    sure = chances > 0
+    while True:
+        chances[~sure] = (size - sure.sum()) * weights[~sure] / weights[~sure].sum()
+        if (chances <= 1).all():
+            break
+        sure |= chances > 1
+        chances[sure] = 1.0
+    order = rng.permutation(len(weights))
+    ticks = rng.random() + np.arange(size)
+    at = np.searchsorted(np.cumsum(chances[order]), ticks, side="right")
+    rows = order[np.minimum(at, len(order) - 1)]
+    return rows, weights[rows] / chances[rows]
 
 
 def _directions(points: np.ndarray) -> np.ndarray:

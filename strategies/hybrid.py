@@ -195,8 +195,8 @@ def _prefiltered(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Positions of the beta k most uncertain candidates and their scores, None without a model."""
     check(pool, k)
-    if not beta >= 1:
-        raise StrategyError(f"beta is {beta}: expected 1 or more.")
+    if not 1 <= beta < np.inf:
+        raise StrategyError(f"beta is {beta}: expected a number of 1 or more.")
     if pool.proba is None:
         return np.arange(len(pool.candidates)), None
     scores = uncertainty_scores(pool, uncertainty)

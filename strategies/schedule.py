@@ -124,11 +124,9 @@ def bandit(
         raise StrategyError(f"{len(arms)} arms, explore {explore}: expected 1 or more, 0 to 1.")
     _refuse_reasking(arms)
     state = {"arms": list(arms), "weights": [1.0] * len(arms)} if state is None else state
-    if list(arms) != list(state["arms"]):
-        raise StrategyError(
-            f"The state is of the arms {', '.join(state['arms'])}, not {', '.join(arms)}. "
-            "Keep the arms, or begin without a state."
-        )
+    _check_state(state, arms)
+    if reward is not None and not 0 <= reward <= 1:
+        raise StrategyError(f"The reward is {reward}: expected a number from 0 to 1.")
     weights = _rewarded(state, _reward(pool, state) if reward is None else reward, explore)
     chances = (1.0 - explore) * weights / weights.sum() + explore / len(arms)
     drawn = int(rng.choice(len(arms), p=chances))
@@ -145,6 +143,20 @@ def bandit(
     }
     info = {**selection.info, "strategy": arms[drawn], "state": following}
     return dataclasses.replace(selection, info=info)
+
+
+def _check_state(state: Mapping[str, Any], arms: Sequence[str]) -> None:
+    """Raises StrategyError for a state that is not of those arms."""
+    if len(state.get("weights", ())) != len(state.get("arms", ())) or "arms" not in state:
+        raise StrategyError(
+            f"The state has {', '.join(state) or 'nothing'}: expected arms and as many weights. "
+            "Pass info['state'] of the round before, or begin without a state."
+        )
+    if list(arms) != list(state["arms"]):
+        raise StrategyError(
+            f"The state is of the arms {', '.join(state['arms'])}, not {', '.join(arms)}. "
+            "Keep the arms, or begin without a state."
+        )
 
 
 def _by(name: str, pool: Pool, k: int, rng: np.random.Generator) -> Selection:
@@ -188,7 +200,7 @@ def _rewarded(state: Mapping[str, Any], reward: float | None, explore: float) ->
     """The arms' weights (a,) after the reward of the one drawn last; they sum to their number."""
     weights = np.array(state["weights"], dtype=np.float64)
     if reward is not None and "drawn" in state:
-        gain = float(np.clip(reward, 0.0, 1.0)) / state["chance"]
+        gain = reward / state["chance"]
         weights[state["drawn"]] *= np.exp(explore * gain / len(weights))
     return weights * len(weights) / weights.sum()
 

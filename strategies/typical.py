@@ -11,10 +11,10 @@ from strategies.registry import strategy
 
 MOST_CLUSTERS = 500
 SMALLEST = 5
-"""Clusters of fewer photos are outliers and come last."""
+"""Clusters of so few photos are outliers and come last."""
 NEIGHBOURS = 20
 LARGEST = 4096
-"""Most photos of a cluster that are compared with one another."""
+"""Most photos of a cluster that are compared with one another; others come last in it."""
 
 
 @strategy(
@@ -33,7 +33,8 @@ def typiclust(
     """k-means, then the densest photo of each cluster, least labelled and largest clusters first.
 
     Density is 1 / mean distance to the `neighbours` nearest photos of the same cluster. Clusters
-    of fewer than SMALLEST photos come last; with fewer clusters than k, each is visited again.
+    of SMALLEST photos or fewer come last; with fewer clusters than k, each is visited again, for
+    its next densest.
     The score falls from 1 by 1 / k a photo.
 
     clusters: by default labelled photos plus k, at most MOST_CLUSTERS.
@@ -72,12 +73,13 @@ def typical(
     order = np.lexsort((-sizes, labels, sizes <= SMALLEST))
     order = order[sizes[order] > 0]
     chosen: list[int] = []
+    visit = 0
     while len(chosen) < k:
-        for number in order:
-            if len(chosen) < k and len(members[number]):
-                place = _densest(points[members[number][:LARGEST]], neighbours)
-                chosen.append(int(members[number][place]))
-                members[number] = np.delete(members[number], place)
+        for number in order[sizes[order] > visit][: k - len(chosen)]:
+            if visit == 0:
+                members[number] = _densest_first(points, members[number], neighbours)
+            chosen.append(int(members[number][visit]))
+        visit += 1
     return np.array(chosen)
 
 
@@ -88,12 +90,14 @@ def _members(cluster: np.ndarray, clusters: int, rng: np.random.Generator) -> li
     return np.split(order, np.cumsum(np.bincount(cluster, minlength=clusters))[:-1])
 
 
-def _densest(points: np.ndarray, neighbours: int) -> int:
-    """Position of the point with the smallest mean distance to its nearest ones."""
-    neighbours = min(neighbours, max(1, len(points) // 2))
-    if len(points) == 1:
-        return 0
-    distances = squared_distances(points, points)
+def _densest_first(points: np.ndarray, members: np.ndarray, neighbours: int) -> np.ndarray:
+    """A cluster's members (c,), those of the smallest mean distance to their nearest ones first."""
+    if len(members) == 1:
+        return members
+    some = points[members[:LARGEST]]
+    neighbours = min(neighbours, len(some) // 2)
+    distances = squared_distances(some, some)
     np.fill_diagonal(distances, -1.0)
     nearest = np.partition(distances, neighbours, axis=1)[:, : neighbours + 1]
-    return int(np.sqrt(np.maximum(nearest, 0.0)).sum(axis=1).argmin())
+    order = np.argsort(np.sqrt(np.maximum(nearest, 0.0)).sum(axis=1), kind="stable")
+    return np.concatenate([members[order], members[LARGEST:]])

@@ -41,6 +41,7 @@ KERNEL_PHOTOS = 5000
     "Uncertain photos, no two alike, by one programme (USDM; Yang et al., IJCV 2015).",
     uses_uncertainty=True,
     diverse=True,
+    most=KERNEL_PHOTOS,
 )
 def usdm(
     pool: Pool,

@@ -198,17 +198,30 @@ def test_refuses_more_photos_than_it_can_select(name):
 
 @every_strategy
 def test_refuses_fewer_than_one(name):
-    with pytest.raises(StrategyError, match="Ask for 1 or more"):
+    with pytest.raises(StrategyError, match=r"Cannot select 0 photos\. Ask for a whole number, 1"):
         select(name, pool_for(name), 0)
 
 
 @every_strategy
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_refuses_features_that_are_not_finite(name, value):
+def test_refuses_parts_of_photos(name):
+    with pytest.raises(StrategyError, match=r"Cannot select 3\.0 photos\. Ask for a whole number"):
+        select(name, pool_for(name), 3.0)
+
+
+def test_says_where_no_candidates_remain():
+    pool = pool_for("random")
+    pool = dataclasses.replace(pool, candidates=pool.candidates[:0], proba=None, members=None)
+    with pytest.raises(NotEnoughCandidates, match=r"no candidates remain\. Add photos"):
+        select("random", pool, 2)
+
+
+@every_strategy
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -1e19])
+def test_refuses_features_out_of_range(name, value):
     pool = pool_for(name)
     row = pool.candidates[7]
     pool.features[row, 2] = value
-    with pytest.raises(InvalidPool, match=f"features of row {row} hold NaN or infinity"):
+    with pytest.raises(InvalidPool, match=f"features of row {row} hold NaN, infinity or"):
         select(name, pool, 5)
 
 
@@ -228,6 +241,7 @@ def broken_pools():
         "both labelled and candidates": {**parts, "labelled": overlap},
         "holds a row number twice": {**parts, "candidates": np.repeat(pool.candidates[:50], 2)},
         "has rows 0 to 119|rows 0 to 119": {**parts, "candidates": pool.candidates + 60},
+        "uint64 of shape": {**parts, "candidates": pool.candidates.astype(np.uint64)},
         "Pass positions, not a mask": {**parts, "candidates": np.ones(100, bool)},
         "a row for each candidate": {**parts, "proba": pool.proba[1:]},
         "a row for each labelled photo": {**parts, "targets": pool.targets[1:]},

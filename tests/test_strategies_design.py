@@ -5,7 +5,7 @@ import pytest
 
 import strategies
 from strategies import Pool, StrategyError
-from strategies.design import _Process
+from strategies.design import _Process, _sample
 
 
 def kernel(rows, others, scale):
@@ -97,3 +97,26 @@ def test_many_labels_are_sampled_and_many_photos_refused():
 def test_parameters_out_of_range(params):
     with pytest.raises(StrategyError, match="expected numbers above 0"):
         select(pool_of(blobs()), 3, **params)
+
+
+def test_the_sample_of_references_counts_as_all_photos_do():
+    rng = np.random.default_rng(0)
+    weights, values = rng.random(3000) ** 8, rng.random(3000)
+    drawn = [_sample(weights, 300, rng) for _ in range(200)]
+    estimates = [counted @ values[rows] for rows, counted in drawn]
+    assert all(len(np.unique(rows)) == 300 for rows, _ in drawn)
+    assert np.mean(estimates) == pytest.approx(weights @ values, rel=0.01)
+    # As many uniform photos would be off by 13 %.
+    assert np.std(estimates) < 0.04 * (weights @ values)
+
+
+def test_a_sample_of_all_references_keeps_their_weights():
+    weights = np.array([0.5, 0.0, 2.0, 1e-12])
+    rows, counted = _sample(weights, 4, np.random.default_rng(0))
+    assert sorted(rows) == [0, 1, 2, 3]
+    np.testing.assert_allclose(counted, weights[rows], atol=1e-8)
+
+
+def test_a_sample_of_photos_of_no_weight_is_as_large():
+    rows, counted = _sample(np.zeros(50), 20, np.random.default_rng(0))
+    assert len(np.unique(rows)) == 20 and np.isfinite(counted).all()

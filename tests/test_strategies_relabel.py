@@ -216,7 +216,7 @@ def test_one_missing_vote_changes_little():
 @pytest.mark.parametrize("k", [0, -3])
 def test_without_candidates_a_count_below_one_is_refused(k):
     pool = multilabel_pool(candidates=0)
-    with pytest.raises(strategies.StrategyError, match="Ask for 1 or more"):
+    with pytest.raises(strategies.StrategyError, match="whole number, 1 or more"):
         ask(pool, k)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from strategies import InvalidPool, NotEnoughCandidates, Pool, points
-from strategies.base import as_float32, check, top_k
+from strategies.base import LARGEST_FEATURE, as_float32, check, top_k
 from strategies.greedy import farthest_first
 from strategies.points import Points, embed, squared_distances
 
@@ -61,8 +61,9 @@ def test_half_precision_is_converted_bit_for_bit():
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("value", [np.nan, -np.nan, np.inf, -np.inf])
-def test_what_is_not_finite_is_found_among_the_largest_numbers(dtype, value):
-    features = np.tile([np.finfo(dtype).max, np.finfo(dtype).min], (40, 1)).astype(dtype)
+def test_what_is_out_of_range_is_found_among_the_largest_numbers(dtype, value):
+    largest = min(float(np.finfo(dtype).max), LARGEST_FEATURE)
+    features = np.tile([largest, -largest], (40, 1)).astype(dtype)
     rows, nobody = np.arange(40), np.array([], dtype=np.int64)
     check(Pool(features, rows, nobody, np.zeros((0, 1)), None), 1)
     features[17, 1] = value

@@ -151,3 +151,12 @@ def test_a_bandit_refuses_another_bandits_state():
         select("bandit", pool(40), state=state, arms=("random", "margin"))
     with pytest.raises(StrategyError, match="0 arms"):
         select("bandit", pool(40), arms=())
+    with pytest.raises(StrategyError, match="The state has nothing: expected arms"):
+        select("bandit", pool(40), state={})
+
+
+@pytest.mark.parametrize("reward", [float("nan"), -0.1, 2])
+def test_a_bandit_refuses_rewards_out_of_range(reward):
+    state = select("bandit", pool(40)).info["state"]
+    with pytest.raises(StrategyError, match=f"The reward is {reward}: expected a number from 0"):
+        select("bandit", pool(40), state=state, reward=reward)
