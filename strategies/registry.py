@@ -20,7 +20,8 @@ class Entry:
 
     about: what it does, in one line, with its source.
     uses_uncertainty: with probabilities, an ambiguous photo outranks a certain one.
-    diverse: of near copies it takes one, as long as there are other photos.
+    diverse: of near copies it takes one, as long as there are other photos (`auto` while there
+        are few labels).
     needs_members: reads `Pool.members`; without them it cannot run on a pool with probabilities.
     multilabel_only: refuses single-label pools.
     reasks: ranks answered photos beside new ones, so that its contract is its own.

@@ -26,6 +26,7 @@ MANY_LABELS = 2000
     "auto",
     "The default: transductive design, from 2,000 labels on the smallest margins.",
     uses_uncertainty=True,
+    diverse=True,
 )
 def auto(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection:
     """`transductive` up to MANY_LABELS labelled photos, then `margin`.

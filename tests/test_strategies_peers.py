@@ -5,7 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from test_strategies_contract import make_pool, select, with_proba
+from test_strategies_contract import KINDS, batch, make_pool, select, with_proba
 
 import strategies
 from strategies import Pool
@@ -76,26 +76,30 @@ def test_represent_cluster_centers_needs_probabilities_alone():
 # scikit-activeml, modAL, deep-al: memory that grows with the square of the pool
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        name
-        for name in strategies.names()
-        if not strategies.entry(name).reasks and not strategies.entry(name).most
-    ],
-)
-def test_memory_grows_with_the_pool_not_with_its_square(name):
-    """20,000 photos: all pairs would take 1.6 GB, gradients of 20 classes in full 51 MB more."""
+def large_pool(name, *, multilabel, classes=20, width=32):
+    """20,000 photos, 100 of them labelled."""
     rng = np.random.default_rng(0)
-    n, width, classes = 20_000, 32, 20
+    n = 20_000
     features = rng.random((n, width), dtype=np.float32)
     proba = rng.dirichlet(np.ones(classes), size=n - 100)
     targets = np.eye(classes)[rng.integers(classes, size=100)]
-    pool = Pool(features, np.arange(100, n), np.arange(100), targets, proba)
-    pool = dataclasses.replace(pool, multilabel=strategies.entry(name).multilabel_only)
+    pool = Pool(features, np.arange(100, n), np.arange(100), targets, proba, multilabel)
     if strategies.needs_members(name):
         pool = dataclasses.replace(pool, members=np.stack([proba, np.roll(proba, 1, axis=1)]))
-    assert peak_of(lambda: select(name, pool, 100)) < 250e6
+    return pool
+
+
+@pytest.mark.parametrize(("name", "multilabel"), [*KINDS, ("relabel", False), ("relabel", True)])
+def test_memory_grows_with_the_pool_not_with_its_square(name, multilabel):
+    """All pairs would take 1.6 GB."""
+    pool = large_pool(name, multilabel=multilabel)
+    assert peak_of(lambda: select(name, pool, batch(name, 100))) < 250e6
+
+
+def test_badge_never_writes_its_gradients_out():
+    """1,000 classes times 32 features would take 2.5 GB; their two factors take 82 MB."""
+    pool = large_pool("badge", multilabel=False, classes=1000)
+    assert peak_of(lambda: select("badge", pool, 20)) < 400e6
 
 
 def test_a_large_batch_keeps_no_score_of_every_photo_for_every_pick():

@@ -1,5 +1,7 @@
 """Asking again: ActiveLab against its authors' library, and the contract of its own."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -246,3 +248,34 @@ def test_schedules_refuse_what_asks_again(name, given):
 def test_scores_that_are_no_numbers_are_not_ranked():
     with pytest.raises(strategies.StrategyError, match="1 of 3 scores are NaN"):
         strategies.base.top_k(np.array([0.1, np.nan, 0.3]), 2, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("multilabel", [False, True])
+@pytest.mark.parametrize("features", ["equal", "copies", "memmap"])
+def test_features_of_any_kind_are_ranked_alike(features, multilabel, tmp_path):
+    """Scores are of votes and probabilities alone; without a model features select a seed set."""
+    pool, known = answered_pool(multilabel)
+    given = {
+        "equal": np.ones_like(pool.features),
+        "copies": np.repeat(pool.features[:45], 2, axis=0),
+        "memmap": pool.features,
+    }[features]
+    np.save(tmp_path / "features.npy", given.astype(np.float16))
+    given = np.load(tmp_path / "features.npy", mmap_mode="r")
+    other = dataclasses.replace(pool, features=given)
+    assert ask(other, 20, **known).indices.tolist() == ask(pool, 20, **known).indices.tolist()
+    cold = ask(dataclasses.replace(other, proba=None), 20)
+    assert len(set(cold.indices.tolist())) == 20
+    assert set(cold.indices) <= set(pool.candidates)
+
+
+def test_in_a_multilabel_pool_too_disputed_photos_and_ambiguous_ones_come_first():
+    pool, known = answered_pool(multilabel=True)
+    votes, proba = known["votes"], known["labelled_proba"].copy()
+    votes[:], proba[:] = [1.0, 0.0, 0.0], [0.97, 0.02, 0.02]
+    votes[7, ::2], proba[7] = [0.0, 1.0, 1.0], 0.5
+    votes[8:30], proba[8:30] = [0.0, 1.0, 1.0], [0.02, 0.97, 0.97]
+    pool.proba[:] = [0.97, 0.02, 0.02]
+    pool.proba[4] = 0.5
+    first = ask(pool, 2, votes=votes, labelled_proba=proba).indices
+    assert set(first) == {pool.candidates[4], pool.labelled[7]}
