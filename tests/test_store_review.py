@@ -191,12 +191,33 @@ def test_a_proposed_label_is_accepted_and_asked_again_where_it_matters(
         assert queue_counts(session)["open"] >= 1
         before = consensus(session, "pool")
         assert before.soft.shape[1] == 4 and not before.soft[:, 3].any()
+        assert np.isnan(before.targets[:, 3]).all() and not np.isnan(before.targets[:, :3]).any()
     asked = [answer(workspace, "bob", ["trousers"]) for _ in range(3)]
     assert asked[0] == missing and asked[2] == none
     with reading(workspace.engine) as session:
         after = consensus(session, "pool")
     place = after.ids.index(none)
     assert after.soft[place].tolist() == [0, 0, 0, 1], "who could not choose it has no say in it"
+    assert after.targets[place].tolist() == [0, 0, 0, 1]
+    assert np.isnan(after.targets[:, 3]).sum() == 1, "the dress was not asked about again"
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_a_label_added_later_is_unknown_of_what_was_answered_before(
+    tmp_path: Path, exclusive: bool
+) -> None:
+    workspace = queue_of(tmp_path / "w", "", 4, exclusive=exclusive)
+    dress, none = answer(workspace, "ann", ["dress"]), answer(workspace, "ann", "none")
+    early, late = answer(workspace, "ann", ["dress"]), answer(workspace, "ann", ["shirt"])
+    settle(workspace, early, [], "none")
+    with writing(workspace.engine) as session:
+        accept_label(session, "trousers")
+    settle(workspace, late, ["dress"])
+    with reading(workspace.engine) as session:
+        found = consensus(session, "pool")
+    unknown = dict(zip(found.ids, np.isnan(found.targets)[:, 3], strict=True))
+    # Who chose the one label that a photo has said no to any other.
+    assert unknown == {dress: not exclusive, none: True, early: True, late: False}
 
 
 @pytest.mark.parametrize(

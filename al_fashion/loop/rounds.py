@@ -248,13 +248,14 @@ def _round_data(plan: _Plan, table: FeatureTable) -> RoundData:
         candidates=np.sort(table.rows(plan.candidates)),
         heldout=table.rows(plan.heldout.ids),
         truth=plan.heldout.hard,
+        answered=plan.heldout.answered,
         groups=plan.heldout.groups,
         labels=plan.labels,
         exclusive=plan.exclusive,
         metric=plan.metric,
         row_groups=row_groups,
     )
-    data = nothing_labelled.with_labelled(rows, plan.pool.soft)
+    data = nothing_labelled.with_labelled(rows, plan.pool.targets)
     if plan.votes is None:
         return data
     return replace(data, votes=plan.votes[np.argsort(rows, kind="stable")])
@@ -320,7 +321,7 @@ def _record(
     """Save the model first: a round in the database always has its model beside it."""
     if head is not None:
         path = workspace.models / f"round-{result.round}.npz"
-        digest = training_set_digest(plan.pool.ids, plan.pool.soft)
+        digest = training_set_digest(plan.pool.ids, plan.pool.targets)
         backbone = settings_of(workspace.config)
         save_model(path, head_model(head, plan.labels, backbone, info["features"], digest))
     thoughts = pool_predictions(workspace, result.round, head, plan.labels, table)

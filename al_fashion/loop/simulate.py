@@ -110,6 +110,7 @@ def known_labels(workspace: Workspace, options: FeatureOptions) -> KnownLabels:
         candidates=np.sort(table.rows(list(known))),
         heldout=table.rows(heldout.ids),
         truth=heldout.hard,
+        answered=heldout.answered,
         groups=heldout.groups,
         labels=[label.name for label in names],
         exclusive=fixed.exclusive,

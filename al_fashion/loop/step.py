@@ -14,7 +14,7 @@ from al_fashion.models.dense_head import FEWEST_LABELLED, DenseHead
 from al_fashion.models.heads import Head, LinearHead
 from al_fashion.models.projection import Projection, fit_projection
 from al_fashion.models.propagation import MOST_LABELLED, Background, propagate, spread_out
-from al_fashion.stats.metrics import Earlier, Predictions, evaluate_predictions
+from al_fashion.stats.metrics import Earlier, Predictions, as_asked, evaluate_predictions
 from al_fashion.types import Evaluation
 
 # As likely as not, yet below the half from which strategies count a label as one of the photo's.
@@ -31,6 +31,7 @@ class RoundData:
     answered; `truth` (h, C) bool and `groups` (h,) belong to `heldout` (h,); `candidates` (m,)
     may be asked about. `row_groups` (n,) are the groups of all rows, None where each photo is its
     own. `projection` made the features of the backbone's own, None where they are the same.
+    `answered` (h, C) bool says which labels of `heldout` were; None where all were.
     `votes` (l, J, C) float64 are what each labeller said of `labelled`, NaN where they did not
     answer; None where only the united targets are known.
     """
@@ -48,6 +49,7 @@ class RoundData:
     row_groups: NDArray[np.object_] | None = None
     projection: Projection | None = None
     votes: NDArray[np.float64] | None = None
+    answered: NDArray[np.bool_] | None = None
 
     def with_labelled(self, rows: NDArray[np.int64], targets: NDArray[np.float64]) -> "RoundData":
         """The same data with more photos answered; the labelled stay in the rows' order.
@@ -132,13 +134,19 @@ def evaluate(
     """The learner on the answered held-out photos; None while too few are answered.
 
     `look` counts the evaluations on them, this one among them; `earlier` is what the model of
-    the round before says of them.
+    the round before says of them. A label that was not answered of a photo does not count there.
     """
     if learner is None or len(data.heldout) < MIN_EVALUATED:
         return None
     features = np.asarray(data.features[data.heldout])
+    said = predictions_of(learner, features)
+    if data.answered is not None:
+        said = as_asked(said, data.answered)
+        if earlier is not None:
+            before = as_asked(earlier.predictions, data.answered)
+            earlier = replace(earlier, predictions=before)
     return evaluate_predictions(
-        predictions_of(learner, features),
+        said,
         data.truth,
         data.groups,
         data.labels,

@@ -70,8 +70,8 @@ def suspects_among(
         return []
     projection = fit_projection(features, np.arange(len(features)), np.random.default_rng(0))
     reduced = features if projection is None else projection(features)
-    proba = out_of_fold(reduced, known.soft, known.groups, exclusive=exclusive)
-    suspect = suspected_errors(known.hard, proba)
+    proba = out_of_fold(reduced, known.targets, known.groups, exclusive=exclusive)
+    suspect = suspected_errors(known.hard, proba) * known.answered
     order = np.argsort(-suspect.max(axis=1), kind="stable")
     return [
         Suspect(

@@ -67,7 +67,13 @@ def _suspects(
     rows = np.array([row for row, image_id in enumerate(pool.ids) if image_id in known], dtype=int)
     rows = np.sort(np.random.default_rng(fixed.seed).permutation(rows)[:MOST_JUDGED])
     ids = [pool.ids[row] for row in rows]
-    some = Consensus(ids, pool.soft[rows], pool.hard[rows], [pool.groups[row] for row in rows])
+    some = Consensus(
+        ids,
+        pool.soft[rows],
+        pool.hard[rows],
+        [pool.groups[row] for row in rows],
+        pool.answered[rows],
+    )
     features = np.empty((0, 1), np.float32) if trained is None else trained.features(ids)
     found = suspects_among(some, features, names, exclusive=fixed.exclusive)
     allowed = showable(session, [row.image_id for row in found], checks=checks)

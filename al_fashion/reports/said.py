@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from al_fashion.reports.trained import Trained
-from al_fashion.stats.metrics import is_right
+from al_fashion.stats.metrics import as_asked, is_right
 from al_fashion.stats.monitor import right_guesses
 from al_fashion.store.consensus import Consensus
 from al_fashion.store.photos import in_chunks, labels, rules
@@ -68,11 +68,12 @@ def surprises(
     if not known:
         return []
     place = {image_id: row for row, image_id in enumerate(heldout.ids)}
-    truth = heldout.hard[[place[image_id] for image_id in known]]
+    rows = [place[image_id] for image_id in known]
+    truth = heldout.hard[rows]
     names, fixed = [label.name for label in labels(session)], rules(session)
     said = trained.predict(known, len(names))
     sure = right_guesses(said.proba, exclusive=fixed.exclusive, metric=fixed.metric)
-    wrong = ~is_right(said, truth, fixed.metric)
+    wrong = ~is_right(as_asked(said, heldout.answered[rows]), truth, fixed.metric)
     order = [row for row in np.argsort(-sure, kind="stable") if wrong[row]][:ERRORS_SHOWN]
     return [
         {

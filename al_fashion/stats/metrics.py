@@ -37,6 +37,11 @@ class Earlier:
     predictions: Predictions
 
 
+def as_asked(said: Predictions, answered: Bools) -> Predictions:
+    """Predictions of the labels (n, C) that were answered; the others are said to be absent."""
+    return Predictions(np.where(answered, said.proba, 0.0), said.labels & answered)
+
+
 def exact_match(predicted: Bools, truth: Bools) -> Bools:
     """(n,) whether the whole label set of (n, C) is right."""
     return np.asarray((predicted == truth).all(axis=1))

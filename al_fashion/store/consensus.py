@@ -21,13 +21,20 @@ class Consensus:
     """What the labellers say of the answered photos of one split.
 
     `ids` (n,) image ids in a fixed order, `soft` (n, C) float64 how sure each label is, `hard`
-    (n, C) bool labels, `groups` (n,) group names.
+    (n, C) bool labels, `groups` (n,) group names, `answered` (n, C) bool which labels anyone could
+    have chosen: one that was added later and not asked about is neither on nor off, `soft` 0.
     """
 
     ids: list[str]
     soft: NDArray[np.float64]
     hard: NDArray[np.bool_]
     groups: list[str]
+    answered: NDArray[np.bool_]
+
+    @property
+    def targets(self) -> NDArray[np.float64]:
+        """(n, C) the soft labels, NaN where a label was not answered."""
+        return np.where(self.answered, self.soft, np.nan)
 
 
 def consensus(session: Session, split: Split) -> Consensus:
@@ -50,17 +57,21 @@ def consensus(session: Session, split: Split) -> Consensus:
     place = {image_id: row for row, image_id in enumerate(ids)}
     votes = _votes(rows, place, column)
     soft = soft_labels(votes, (len(ids), len(column)))
+    answered = np.zeros(soft.shape, dtype=bool)
+    np.logical_or.at(answered, votes.photo, votes.shown)
     groups = {row[0]: row[1] for row in rows} | {i: row[1] for i, row in verdicts.items()}
     last = _last_said(votes, soft.shape)
     for image_id in place.keys() & verdicts.keys():
         decided = np.zeros(len(column))
         decided[[column[label] for label in verdicts[image_id][2]]] = 1.0
         soft[place[image_id]] = last[place[image_id]] = decided
+        answered[place[image_id], : verdicts[image_id][3]] = True
     exclusive = rules(session).exclusive
     if exclusive:
         soft /= np.maximum(soft.sum(axis=1, keepdims=True), 1.0)
+        answered |= soft.any(axis=1, keepdims=True)  # whoever chose one said no to all others
     hard = _choose_one(soft, last) if exclusive else soft >= 0.5
-    return Consensus(ids, soft, hard, [groups[image_id] for image_id in ids])
+    return Consensus(ids, soft, hard, [groups[image_id] for image_id in ids], answered)
 
 
 def labeller_votes(session: Session, split: Split, ids: Sequence[str]) -> NDArray[np.float64]:
@@ -98,15 +109,15 @@ def _newest_answers(session: Session, split: Split) -> Sequence[_Row]:
     return session.execute(statement).tuples().all()
 
 
-def _verdicts(session: Session, split: Split) -> dict[str, tuple[str, str, list[int]]]:
-    """(kind, group, label ids) of the newest verdict, by image id."""
+def _verdicts(session: Session, split: Split) -> dict[str, tuple[str, str, list[int], int | None]]:
+    """(kind, group, label ids, labels shown) of the newest verdict, by image id."""
     newest = select(func.max(Answer.id)).where(Answer.verdict).group_by(Answer.image_id)
     rows = session.execute(
-        select(Answer.image_id, Answer.kind, Image.group, Answer.labels)
+        select(Answer.image_id, Answer.kind, Image.group, Answer.labels, Answer.labels_shown)
         .join(Image, Image.id == Answer.image_id)
         .where(Answer.id.in_(newest), Image.split == split)
     )
-    return {image_id: (kind, group, chosen) for image_id, kind, group, chosen in rows}
+    return {row[0]: (row[1], row[2], row[3], row[4]) for row in rows}
 
 
 def _votes(rows: Sequence[_Row], place: dict[str, int], column: dict[int, int]) -> Votes:
