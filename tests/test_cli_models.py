@@ -131,7 +131,8 @@ def test_a_trained_model_predicts_outside_any_workspace(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     weights = ("--weights", random_vgg16, "--weights-unverified")
-    saved = tmp_path / "away" / "v2.npz"
+    saved = tmp_path / "away" / "vgg16-v2.npz"
+    saved.parent.mkdir()
     status, out, err = run(
         "-w",
         labelled,
@@ -143,7 +144,7 @@ def test_a_trained_model_predicts_outside_any_workspace(
         "--epochs",
         4,
         "-o",
-        saved,
+        saved.parent,
     )
     assert status == 0, err
     assert "VGG16 v2: test accuracy" in out

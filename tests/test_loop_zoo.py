@@ -7,9 +7,11 @@ import pytest
 from workspaces import LABELS, Known, make_workspace
 
 from al_fashion.errors import ModelError
+from al_fashion.loop.zoo import Zoo, ZooOptions
 from al_fashion.loop.zoo_data import halves, holdout, labelled_photos
 from al_fashion.loop.zoo_features import with_copies
-from al_fashion.loop.zoo_pairs import check_pair
+from al_fashion.loop.zoo_pairs import check_pair, paired_folds
+from al_fashion.loop.zoo_results import result_of
 from al_fashion.store.answers import add_answer
 from al_fashion.store.database import reading, writing
 from al_fashion.store.labellers import labeller
@@ -82,6 +84,26 @@ def test_photos_that_a_strategy_picked_train_but_test_nothing(tmp_path: Path) ->
     trained = {photos.ids[row] for fold in folds for row in fold.train}
     assert tested == set(photos.ids) - set(picked)
     assert trained == set(photos.ids)
+
+
+def test_halves_without_photos_to_test_with_are_refused_before_any_training(
+    tmp_path: Path,
+) -> None:
+    known = answered(tmp_path / "w", groups=4)
+    picked = labelled_photos(known.workspace).ids
+    with writing(known.workspace.engine) as session:
+        session.add(
+            Round(id=1, strategy="usdm", labelled=0, queued=40, seconds=0, created_ms=0, info={})
+        )
+        session.flush()
+        enqueue(session, 1, [(image_id, "train", None) for image_id in picked])
+        session.query(Image).filter(Image.split == "heldout").update({"group": "one"})
+    zoo = Zoo.of(known.workspace, ZooOptions())
+    with pytest.raises(ModelError, match="0 photos to test with"):
+        paired_folds(zoo, "loop", "vgg16-v2")
+    result = result_of(zoo, "vgg16-v3")
+    assert (result.scored, result.missing) == (None, "too few photos")
+    assert "--evaluate" in result.reason
 
 
 def test_copies_stay_on_their_side_of_every_split(tmp_path: Path) -> None:

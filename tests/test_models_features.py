@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from al_fashion.errors import MissingPhotos
+from al_fashion.errors import MissingPhotos, WeightsError
 from al_fashion.models.backbones import Backbone
 from al_fashion.models.cache import FeatureCache
 from al_fashion.models.features import compute_features, resize
@@ -178,3 +178,12 @@ def test_kill_loses_at_most_one_batch_and_the_next_pass_computes_the_rest(tmp_pa
     table = cache.open()
     expected = [list(bytes.fromhex(image_id)[:3]) for image_id in photo_ids(800)]
     np.testing.assert_array_equal(table.features[table.rows(photo_ids(800))], expected)
+
+
+def test_features_that_are_no_numbers_are_refused_and_not_cached(cache: FeatureCache) -> None:
+    def broken(photos: np.ndarray) -> np.ndarray:
+        return np.full((len(photos), DIMENSION), np.nan, dtype=np.float32)
+
+    with pytest.raises(WeightsError, match="backbone own gives NaN"):
+        compute(photo_ids(2), cache, lambda: Backbone("own", SIZE, DIMENSION, "own", broken))
+    assert not list(cache.ids())

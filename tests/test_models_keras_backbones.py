@@ -98,6 +98,11 @@ def test_an_own_file_gives_its_layers_joined(tmp_path: Path, photos: np.ndarray)
     assert last.dimension == 6
     assert last.key != both.key
 
+    moved = path.rename(tmp_path / "elsewhere.keras")
+    there = keras_backbone(settings(path), moved)
+    assert there.key == last.key, "the same features, wherever the file lies"
+    np.testing.assert_array_equal(there(photos), last(photos))
+
 
 def test_an_own_file_with_code_in_it_is_refused(tmp_path: Path) -> None:
     own_network(tmp_path / "code.keras", lambda_layer=True)

@@ -128,7 +128,7 @@ def compare(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="Where to save; with --fine-tune a folder. Else the workspace's models.",
+    help="A file to save to, or a folder; by default the workspace's models.",
 )
 @zoo_options
 @as_json
@@ -154,6 +154,8 @@ def train(
 
     if (name is None) == (fine_tune is None):
         raise click.UsageError("Give either NAME (see `al-fashion models list`) or --fine-tune.")
+    if fine_tune and epochs < 2:
+        raise click.UsageError("--fine-tune takes --epochs 2 or more.")
     if fine_tune and input_size:
         raise click.UsageError("--fine-tune takes the workspace's own input size.")
     workspace = Workspace.open(folder)
@@ -164,6 +166,8 @@ def train(
         _fine_tune(Zoo.of(workspace, options), output or workspace.models, as_json)
     else:
         path = output or workspace.models / f"{name}.npz"
+        if path.is_dir():
+            path /= f"{name}.npz"
         _train_model(workspace, name, path, options, as_json)
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -25,6 +24,7 @@ from al_fashion.comparison.preparation import prepare, prepared
 from al_fashion.comparison.progress import Progress
 from al_fashion.comparison.results import Outcome, Results
 from al_fashion.loop.features import FeatureOptions
+from al_fashion.machine import usable_cores
 from al_fashion.models.planned import check_name
 
 _WRITE_SECONDS = 60
@@ -72,7 +72,7 @@ def compare(
         digest = experiment.digest(_contents(experiment, arms, folders, learner_code))
         experiment.save(folder / "experiment.toml", digest)
         plan = Plan(experiment, folders, learner_code)
-        _run(results, wanted, plan, ENGINES[engine], jobs or _cores(), options.progress)
+        _run(results, wanted, plan, ENGINES[engine], jobs or usable_cores(), options.progress)
         if others := results.others(wanted):
             remarks.append(
                 f"The tables also hold {len(others)} finished runs of earlier comparisons here."
@@ -190,8 +190,3 @@ def _contents(
 def text_hash(text: str) -> str:
     """SHA-256 of a text, shortened."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _cores() -> int:
-    """The processor's cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

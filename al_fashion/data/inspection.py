@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from al_fashion.data import fashion_mnist, images
 from al_fashion.data.near_duplicates import likeness
+from al_fashion.machine import usable_cores
 from al_fashion.store.database import reading, writing
 from al_fashion.store.schema import File
 from al_fashion.workspace import Workspace
@@ -41,7 +42,7 @@ def record_files(workspace: Workspace, paths: Sequence[str], progress: bool) -> 
 def inspect_files(paths: Sequence[str], progress: bool) -> Iterator[list[dict[str, Any]]]:
     """Rows of the table `file` in batches, decoded in parallel; progress to standard error."""
     with (
-        ThreadPoolExecutor(os.cpu_count()) as pool,
+        ThreadPoolExecutor(usable_cores()) as pool,
         tqdm(total=len(paths), unit="photo", disable=not progress or not paths) as bar,
     ):
         for start in range(0, len(paths), BATCH):

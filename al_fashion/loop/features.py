@@ -1,7 +1,8 @@
 """The features a round works on: those in the cache, the others computed first."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from al_fashion.errors import WorkspaceError
 from al_fashion.models.backbones import BackboneSettings
 from al_fashion.models.cache import FeatureCache, FeatureTable
 from al_fashion.models.engines import Engine
-from al_fashion.models.features import compute_features, resize
+from al_fashion.models.features import BATCH, compute_features, finite, resize
 from al_fashion.models.planned import PlannedBackbone, plan_backbone
 from al_fashion.store.database import reading
 from al_fashion.store.photos import image_paths
@@ -78,7 +79,7 @@ def settings_of(config: Config) -> BackboneSettings:
 
 
 def features_of_pixels(
-    photos: Sequence[NDArray[np.uint8]],
+    photos: Iterable[NDArray[np.uint8]],
     settings: BackboneSettings,
     key: str,
     options: FeatureOptions,
@@ -86,14 +87,19 @@ def features_of_pixels(
 ) -> NDArray[np.float32]:
     """(n, d) features of photos that are not in the workspace, each (h, w, 3) uint8.
 
-    `settings` and `key` are those of a model. Raises WorkspaceError where today's weights are
-    not the model's.
+    At most a batch of photos is held. `settings` and `key` are those of a model. Raises
+    WorkspaceError where today's weights are not the model's, WeightsError.
     """
     planned = plan_backbone(settings, options.weights, verify=options.verify_weights, engine=engine)
     if planned.key != key:
         raise WorkspaceError(
             f"The model was trained on features {key}, these weights give {planned.key}. "
-            "Use the same --weights as for the round."
+            "Use the same --weights as for the round, with --weights-unverified if they are "
+            "fine-tuned."
         )
     backbone = planned.build()
-    return np.concatenate([backbone(resize(photo, backbone.size)[None]) for photo in photos])
+    resized = (resize(photo, backbone.size) for photo in photos)
+    parts = []
+    while batch := list(islice(resized, BATCH)):
+        parts.append(finite(backbone, np.stack(batch)))
+    return np.concatenate(parts)

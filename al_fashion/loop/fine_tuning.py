@@ -75,16 +75,10 @@ def fine_tune_backbone(zoo: Zoo, folder: Path) -> FineTuned:
             after_epoch=lambda done: _show(bar, done),
         )
     path = _save_weights(folder, {**given.tensors, **tuned})
-    checkpoint.unlink(missing_ok=True)
     tuned_zoo = replace(zoo, options=replace(options, weights=[path], verify_weights=False))
-    return FineTuned(
-        path,
-        progress,
-        len(fold.train),
-        len(rows.labels),
-        before=result_of(zoo, LOOP),
-        after=result_of(tuned_zoo, LOOP),
-    )
+    before, after = result_of(zoo, LOOP), result_of(tuned_zoo, LOOP)
+    checkpoint.unlink(missing_ok=True)  # kept until here, so that a kill costs no training
+    return FineTuned(path, progress, len(fold.train), len(rows.labels), before, after)
 
 
 def _size(zoo: Zoo) -> int:

@@ -37,7 +37,7 @@ def predict_files(
     """
     model = load_model(model_file)
     predict = predictor(model)
-    photos = [_pixels(path, model.backbone.least) for path in paths]
+    photos = (_pixels(path, model.backbone.least) for path in paths)
     features = features_of_pixels(photos, model.backbone, model.features, options, engine)
     proba, chosen = predict(features)
     return [

@@ -85,7 +85,12 @@ class Zoo:
     def planned(self, base: Base) -> PlannedBackbone:
         """What feeds a model. Raises WeightsError."""
         settings, weights = base_settings(base, self.size), self.weights.get(base)
-        return plan_backbone(settings, weights, verify=self.options.verify_weights)
+        return plan_backbone(
+            settings,
+            weights,
+            verify=self.options.verify_weights,
+            engine=self.workspace.config.engine,
+        )
 
     def filled(self, folds: Sequence[Fold]) -> list[ZooFold]:
         """The folds with copies of their training photos."""

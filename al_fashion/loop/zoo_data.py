@@ -15,6 +15,8 @@ from al_fashion.workspace import Workspace
 
 NO_LABEL = -1
 """The class of a held-out photo answered 'none of these': no model can be right about it."""
+LEAST_TESTED = 10
+"""Photos that a half must have to test with."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ def holdout(photos: LabelledPhotos) -> Fold:
 def halves(photos: LabelledPhotos, rng: np.random.Generator) -> list[Fold]:
     """Two folds: each half of the photos trains once and tests once; groups stay whole.
 
-    Photos that a strategy picked train only.
+    Photos that a strategy picked train only. Raises ModelError where a half has fewer than
+    LEAST_TESTED photos to test with, or one label alone to train on.
     """
     names = sorted(set(photos.groups))
     sizes = dict.fromkeys(names, 0)
@@ -99,10 +102,20 @@ def halves(photos: LabelledPhotos, rng: np.random.Generator) -> list[Fold]:
         filled[side[name]] += sizes[name]
     sides = np.array([side[group] for group in photos.groups])
     known, fair = photos.labels != NO_LABEL, ~photos.picked
-    return [
+    folds = [
         Fold(np.flatnonzero((sides == one) & known), np.flatnonzero((sides != one) & fair))
         for one in (0, 1)
     ]
+    for fold in folds:
+        seen = len(np.unique(photos.labels[fold.train]))
+        if len(fold.test) < LEAST_TESTED or seen < 2:
+            raise ModelError(
+                f"Cannot train on one half and test on the other: a half has {len(fold.test)} "
+                f"photos to test with and {seen} labels to train on, at least {LEAST_TESTED} and 2 "
+                "are needed (groups stay whole, what a strategy picked only trains). Answer more "
+                "with `al-fashion round --evaluate` and `al-fashion serve`."
+            )
+    return folds
 
 
 def _kept(part: Consensus, *, heldout: bool, exclusive: bool) -> NDArray[np.int64]:

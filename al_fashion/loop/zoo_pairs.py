@@ -31,10 +31,23 @@ def check_pair(first: str, second: str) -> None:
         )
 
 
+def paired_folds(zoo: Zoo, first: str, second: str) -> list[Fold]:
+    """The ten folds of a pair.
+
+    Raises ModelError for a pair or photos that cannot be compared so.
+    """
+    check_pair(first, second)
+    if LOOP in (first, second) and zoo.workspace.config.weights and not zoo.weights:
+        raise ModelError(
+            "The workspace's weights were fine-tuned on labels that these folds would test with. "
+            "Give ImageNet's with --weights."
+        )
+    return [fold for repeat in range(REPEATS) for fold in zoo.halves(repeat + 1)]
+
+
 def compare_pair(zoo: Zoo, first: str, second: str) -> PairResult:
     """Both paired tests on the same ten folds. Raises ModelError, WeightsError, MissingPhotos."""
-    check_pair(first, second)
-    folds = [fold for repeat in range(REPEATS) for fold in zoo.halves(repeat + 1)]
+    folds = paired_folds(zoo, first, second)
     scores = np.array([_accuracies(zoo, name, folds) for name in (first, second)])
     differences = (scores[0] - scores[1]).reshape(REPEATS, 2)
     means = (float(scores[0].mean()), float(scores[1].mean()))

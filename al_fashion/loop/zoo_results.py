@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from al_fashion.errors import WeightsError
+from al_fashion.errors import ModelError, WeightsError
 from al_fashion.files import check_writable
 from al_fashion.loop.zoo import Zoo
 from al_fashion.loop.zoo_data import NO_LABEL, Fold, LabelledPhotos
@@ -33,7 +33,8 @@ class Scored:
 
 @dataclass(frozen=True)
 class Result:
-    """What a model scored; `reason` says why where it could not be trained and `scored` is None.
+    """What a model scored; where it could not be trained `scored` is None, `missing` says in a few
+    words what there was too little of, and `reason` why and what to do.
 
     `photos` and `rows` are those of one training, without and with copies; `validation` and
     `epoch_range` are over all epochs, None of the loop's model, which has no epochs.
@@ -43,6 +44,7 @@ class Result:
     title: str
     model: ZooModel | None
     split: str
+    missing: str = ""
     reason: str = ""
     scored: Scored | None = None
     photos: int = 0
@@ -54,19 +56,25 @@ class Result:
 
 
 def result_of(zoo: Zoo, name: str) -> Result:
-    """Train and test one model; where weights cannot be had the result says so.
+    """Train and test one model; where weights or photos are too few the result says so.
 
     Raises WeightsError where a file of weights was named and is not good, MissingPhotos.
     """
     if name == LOOP:
         return _own_result(zoo)
     model = zoo_model(name)
-    if model.base in zoo.weights:
-        return _trained(zoo, model)[0]
+    try:
+        zoo.folds(model)
+    except ModelError as error:
+        missing = "too few photos"
+        return Result(name, model.title, model, model.split, missing=missing, reason=str(error))
     try:
         return _trained(zoo, model)[0]
     except WeightsError as error:
-        return Result(name, model.title, model, model.split, reason=str(error))
+        if model.base in zoo.weights:
+            raise
+        missing = "weights not available"
+        return Result(name, model.title, model, model.split, missing=missing, reason=str(error))
 
 
 def train_and_save(zoo: Zoo, model: ZooModel, path: Path) -> Result:

@@ -8,9 +8,11 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from al_fashion.errors import WeightsError
 from al_fashion.models.backbones import Backbone
 from al_fashion.models.cache import FeatureCache
 
+BATCH = 16
 _READERS = 2
 _BATCHES_AHEAD = 2
 
@@ -22,14 +24,15 @@ def compute_features(
     backbone_factory: Callable[[], Backbone],
     *,
     size: int,
-    batch_size: int = 16,
+    batch_size: int = BATCH,
     progress: bool = True,
 ) -> None:
     """Add to `cache` the features of those of `ids` (SHA-256, hexadecimal) that it lacks.
 
     `read` gives a photo's pixels, uint8 RGB (h, w, 3), and may be called from several threads;
     what it raises is raised here, with every batch before it cached. Every batch is on disk
-    before the next is looked at. The backbone is built only if a photo is missing.
+    before the next is looked at. The backbone is built only if a photo is missing. Raises
+    WeightsError for a backbone that gives NaN or infinity, which is not cached.
     """
     cached = set(cache.ids())
     missing = [image_id for image_id in dict.fromkeys(ids) if image_id not in cached]
@@ -42,8 +45,19 @@ def compute_features(
         backbone = backbone_factory()
         for batch in batches:
             pixels = np.stack([next(photos) for _ in batch])
-            cache.append(batch, backbone(pixels))
+            cache.append(batch, finite(backbone, pixels))
             bar.update(len(batch))
+
+
+def finite(backbone: Backbone, pixels: np.ndarray) -> np.ndarray:
+    """The backbone's features of photos. Raises WeightsError where some are no numbers."""
+    features = backbone(pixels)
+    if not np.isfinite(features).all():
+        raise WeightsError(
+            f"The backbone {backbone.name} gives NaN or infinity. Use other weights, or another "
+            "backbone (`al-fashion init --backbone`)."
+        )
+    return features
 
 
 def resize(photo: np.ndarray, size: int) -> np.ndarray:

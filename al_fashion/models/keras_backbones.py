@@ -42,7 +42,7 @@ def keras_key(settings: BackboneSettings, weights: Path | None) -> str:
 
     Raises WeightsError where a file is missing.
     """
-    own = Path(settings.name) if is_file(settings) else weights
+    own = _own_file(settings, weights)
     digest = "imagenet" if own is None else _file_digest(own)
     stem = re.sub(r"[^A-Za-z0-9.]+", "_", Path(settings.name).stem)
     # The layers' names could be long or hold a slash, so the key has their digest.
@@ -56,9 +56,16 @@ def is_file(settings: BackboneSettings) -> bool:
     return settings.name.endswith(".keras")
 
 
+def _own_file(settings: BackboneSettings, weights: Path | None) -> Path | None:
+    """The file of weights; `weights` may be a user's network that lies elsewhere by now."""
+    if is_file(settings) and (weights is None or weights.suffix != ".keras"):
+        return Path(settings.name)
+    return weights
+
+
 def weights_source(settings: BackboneSettings, weights: Path | None) -> str:
     """Where the weights of such a backbone come from. Raises WeightsError where from nowhere."""
-    own = Path(settings.name) if is_file(settings) else weights
+    own = _own_file(settings, weights)
     if own is not None:
         _file_digest(own)
         return str(own)
@@ -84,7 +91,7 @@ def keras_backbone(settings: BackboneSettings, weights: Path | None = None) -> B
 
     name, size, key = settings.name, settings.size, keras_key(settings, weights)
     if is_file(settings):
-        network, prepare = _load_file(Path(name)), None
+        network, prepare = _load_file(_own_file(settings, weights) or Path(name)), None
     else:
         build, prepare = _application(name)
         network = _build(build, name, size, weights)

@@ -7,7 +7,6 @@ the values those of single photos with a border of zeros.
 """
 
 import math
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from al_fashion.errors import WeightsError
+from al_fashion.machine import usable_cores
 from al_fashion.models.weights import SHAPES, Weights
 
 _MEAN_BGR = [103.939, 116.779, 123.68]
@@ -147,7 +147,7 @@ def _load(weights: Weights, lines: list[str], convolutions: Sequence[str]) -> An
     network.opt.use_fp16_storage = False
     network.opt.use_fp16_arithmetic = False
     network.opt.use_bf16_storage = False
-    network.opt.num_threads = os.cpu_count() or 1
+    network.opt.num_threads = usable_cores()
     # By way of files: the binding takes no tensors from memory.
     with tempfile.TemporaryDirectory() as folder:
         graph, tensors = Path(folder, "vgg16.param"), Path(folder, "vgg16.bin")

@@ -151,7 +151,7 @@ def _row(result: Result, epochs: int) -> tuple[str, ...]:
     )
     study = percent(model.study) if model and model.study is not None else "–"
     if result.scored is None:
-        return (result.title, result.split, *settings, "–", "–", "weights not available", study)
+        return (result.title, result.split, *settings, "–", "–", result.missing, study)
     return (
         result.title,
         result.split,
