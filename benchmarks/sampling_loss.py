@@ -287,7 +287,8 @@ def main() -> None:
     cases.append(report("probcover", "10,000 candidates", len(features), probcover(features)))
     cases.append(report("probcover", "20,000 references", n, probcover(large)))
     cases.append(report("kmeans", "20,000 fitted", n, kmeans(large)))
-    cases.append(report("hierarchical", "1,000 leaves", 4000, tree(features, classes)))
+    if len(features) >= 8000:
+        cases.append(report("hierarchical", "1,000 leaves", 4000, tree(features, classes)))
     print(json.dumps({"cases": cases}))
 
 
