@@ -5,7 +5,8 @@ object. DATA is `fashion-mnist`, or a CSV file `image,labels` beside its photos 
 COLUMN`: splits never cut a group; several labels separated by |). 0 is all labels. `plain` is a
 logistic regression, its penalty chosen like ours, on average-pooled features alone; `gain` is ours
 minus plain in points, with the 95 % interval of the corrected resampled t-test (Nadeau and Bengio
-2003) over the splits.
+2003) over the splits. With `--joined block4_pool,block5_pool` there is also a linear head on the
+regions of several layers, projected like ours.
 """
 
 import argparse
@@ -46,7 +47,7 @@ SMALLEST_FOR_NO_PROCESS = 300
 
 def main() -> None:
     given = _arguments()
-    features, targets, groups, exclusive = _data(given)
+    features, joined, targets, groups, exclusive = _data(given)
     splits = _splits(groups)
     scores: dict[str, dict[str, list[float]]] = {}
     seconds: dict[str, list[float]] = {}
@@ -55,7 +56,9 @@ def main() -> None:
             order = np.random.default_rng([budget, number]).permutation(inside)
             labelled = np.sort(order[: budget or len(order)])
             data = _round_data(features, targets, groups, exclusive, labelled, inside, outside)
-            for name, run in _heads(features, given.dense, exclusive, len(labelled)).items():
+            for name, run in _heads(
+                features, joined, given.dense, exclusive, len(labelled)
+            ).items():
                 started = time.perf_counter()
                 proba, predicted = run(data)
                 seconds.setdefault(f"{name} {budget or 'all'}", []).append(
@@ -79,13 +82,16 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--leave-out", nargs="*", default=[], help="what is no class")
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--decoding", choices=["full", "draft"], default="full")
+    parser.add_argument("--joined", default="", help="layers of a head on joined blocks")
     parser.add_argument("--budgets", default="50,200,500,1000,0")
     parser.add_argument("--dense", action="store_true", help="also the study's dense head (slow)")
     return parser.parse_args()
 
 
-def _data(given: argparse.Namespace) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
-    """(features, targets (n, C), groups, whether labels exclude each other)."""
+def _data(
+    given: argparse.Namespace,
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, np.ndarray, bool]:
+    """(features, joined blocks, targets (n, C), groups, whether labels exclude each other)."""
     if given.data == "fashion-mnist":
         rows = np.random.default_rng(0).permutation(60_000)[:FASHION_MNIST_PHOTOS]
         paths = [f"{fashion_mnist.PREFIX}train/{row}" for row in rows]
@@ -109,13 +115,21 @@ def _data(given: argparse.Namespace) -> tuple[np.ndarray, np.ndarray, np.ndarray
     first = {image_id: row for row, image_id in reversed(list(enumerate(ids)))}
     kept = [row for row in sorted(first.values()) if targets[row].any() or not exclusive]
     path_of = {ids[row]: paths[row] for row in kept}
-    table = _features(given, path_of, contents)
-    features = np.asarray(table.features[table.rows([ids[row] for row in kept])])
-    return features, targets[kept], np.array(groups)[kept], exclusive
+    used = [ids[row] for row in kept]
+    features = _features(given, (), path_of, contents, used)
+    layers = tuple(given.joined.split(",")) if given.joined else ()
+    joined = _features(given, layers, path_of, contents, used) if layers else None
+    return features, joined, targets[kept], np.array(groups)[kept], exclusive
 
 
-def _features(given: argparse.Namespace, path_of: dict[str, str], contents: dict[str, bytes]):
-    settings = BackboneSettings(size=given.size, decoding=given.decoding)
+def _features(
+    given: argparse.Namespace,
+    layers: tuple[str, ...],
+    path_of: dict[str, str],
+    contents: dict[str, bytes],
+    ids: list[str],
+) -> np.ndarray:
+    settings = BackboneSettings(size=given.size, layers=layers, decoding=given.decoding)
     backbone = plan_backbone(settings, None, verify=True)
     cache = FeatureCache(given.cache / backbone.key)
     compute_features(
@@ -127,7 +141,8 @@ def _features(given: argparse.Namespace, path_of: dict[str, str], contents: dict
         backbone.build,
         size=given.size,
     )
-    return cache.open()
+    table = cache.open()
+    return np.asarray(table.features[table.rows(ids)])
 
 
 def _splits(groups: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -154,7 +169,9 @@ def _round_data(features, targets, groups, exclusive, labelled, inside, outside)
 Run = Callable[[RoundData], tuple[np.ndarray, np.ndarray]]
 
 
-def _heads(features: np.ndarray, dense: bool, exclusive: bool, labelled: int) -> dict[str, Run]:
+def _heads(
+    features: np.ndarray, joined: np.ndarray | None, dense: bool, exclusive: bool, labelled: int
+) -> dict[str, Run]:
     heads: dict[str, Run] = {
         "ours": _ours,
         "plain": partial(_plain, features),
@@ -162,6 +179,8 @@ def _heads(features: np.ndarray, dense: bool, exclusive: bool, labelled: int) ->
         "hidden layer": partial(_head, DenseHead(exclusive)),
         "no projection": partial(_no_projection, features),
     }
+    if joined is not None:
+        heads["joined blocks"] = partial(_joined, joined)
     if not exclusive:
         heads["plain, thresholds chosen"] = partial(_plain_thresholds, features)
     if exclusive:
@@ -202,6 +221,11 @@ def _plain_thresholds(features: np.ndarray, data: RoundData) -> tuple[np.ndarray
     pooled = features[:, : features.shape[1] // 5] ** 2
     head = LinearHead(data.exclusive).fit(pooled[data.labelled], data.targets)
     return head.predict_proba(pooled[data.heldout]), head.predict(pooled[data.heldout])
+
+
+def _joined(features: np.ndarray, data: RoundData) -> tuple[np.ndarray, np.ndarray]:
+    whole = replace(data, features=features, projection=None)
+    return _head(LinearHead(data.exclusive), projected(whole, seed=0))
 
 
 def _nearest_mean(data: RoundData) -> tuple[np.ndarray, np.ndarray]:
