@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from al_fashion.data.images import decode
-from al_fashion.models.backbones import BackboneSettings, feature_layer, joined, vgg16
+from al_fashion.models.backbones import BackboneSettings, feature_layers, joined, vgg16
 from al_fashion.models.cache import FeatureCache
 from al_fashion.models.engines import choose_engine, quiet, vgg16_maps
 from al_fashion.models.features import compute_features
@@ -112,10 +112,10 @@ def _report(size: int, photos: Path, ours: dict[str, float]) -> dict[str, float 
         import keras
         import tensorflow as tf
     weights = find_weights()
-    reference = vgg16_maps(weights, size, [feature_layer(size)], "keras")
+    reference = vgg16_maps(weights, size, feature_layers(size), "keras")
     network = keras.applications.VGG16(weights=None, include_top=False, input_shape=(size, size, 3))
     network.set_weights(list(weights.tensors.values()))
-    layer = network.get_layer(feature_layer(size)).output
+    layer = network.get_layer(feature_layers(size)[-1]).output
     pooled = keras.Model(network.input, keras.layers.GlobalAveragePooling2D()(layer))
 
     def usual_pipeline(run: Callable[[tf.data.Dataset], object]) -> Callable[[], None]:

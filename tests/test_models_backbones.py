@@ -13,7 +13,7 @@ import pytest
 from al_fashion.errors import WeightsError
 from al_fashion.models import engines
 from al_fashion.models import weights as weights_module
-from al_fashion.models.backbones import BackboneSettings, Pooling, cache_key, feature_layer, vgg16
+from al_fashion.models.backbones import BackboneSettings, Pooling, cache_key, feature_layers, vgg16
 from al_fashion.models.engines import Engine, choose_engine, vgg16_maps
 from al_fashion.models.weights import KERAS_MD5, KERAS_URL, SHAPES, Weights, load_weights
 
@@ -28,17 +28,19 @@ def imagenet() -> Weights:
 
 
 @pytest.mark.parametrize(
-    ("size", "layer"),
+    ("size", "layers"),
     [
-        (224, "block5_pool"),
-        (96, "block5_pool"),
-        (95, "block4_pool"),
-        (48, "block4_pool"),
-        (32, "block3_pool"),
+        (224, ("block5_pool",)),
+        (128, ("block5_pool",)),
+        (96, ("block4_pool", "block5_pool")),
+        (95, ("block4_pool",)),
+        (64, ("block4_pool",)),
+        (48, ("block3_pool", "block4_pool")),
+        (32, ("block3_pool",)),
     ],
 )
-def test_the_size_decides_the_layer(size: int, layer: str) -> None:
-    assert feature_layer(size) == layer
+def test_the_size_decides_the_layers(size: int, layers: tuple[str, ...]) -> None:
+    assert feature_layers(size) == layers
 
 
 def test_the_key_differs_with_all_that_features_depend_on() -> None:
@@ -46,34 +48,34 @@ def test_the_key_differs_with_all_that_features_depend_on() -> None:
         BackboneSettings(size=32),
         BackboneSettings(size=48),
         BackboneSettings(size=48, pooling="mean"),
-        BackboneSettings(size=48, layers=("block4_pool", "block5_pool")),
+        BackboneSettings(size=48, layers=("block4_pool",)),
     ]
     keys = {cache_key(digest, each) for digest in ("aaaa", "bbbb") for each in settings}
     assert len(keys) == 8
     assert all("/" not in key for key in keys)
 
 
-def test_the_key_of_the_default_is_that_of_earlier_workspaces() -> None:
+def test_the_key_of_the_default_names_its_layers() -> None:
     key = cache_key("aaaa", BackboneSettings(size=96))
-    assert key == "vgg16-aaaa-96px-bicubic-block5_pool-5regions"
+    assert key == "vgg16-aaaa-96px-bicubic-block4_pool+block5_pool-5regions"
     assert cache_key("aaaa", BackboneSettings(size=96, decoding="draft")) != key
 
 
 def test_too_small_a_size_is_refused() -> None:
     with pytest.raises(ValueError, match="32 px or more, not 31"):
-        feature_layer(31)
+        feature_layers(31)
 
 
 @pytest.mark.parametrize("engine", ["keras", "ncnn"])
 @pytest.mark.parametrize(
     ("size", "thirds"),
     [
-        (32, [slice(0, 2), slice(1, 3), slice(2, 4)]),
-        (48, [slice(0, 1), slice(1, 2), slice(2, 3)]),
+        (32, [[slice(0, 2), slice(1, 3), slice(2, 4)]]),
+        (48, [[slice(0, 2), slice(2, 4), slice(4, 6)], [slice(0, 1), slice(1, 2), slice(2, 3)]]),
     ],
 )
 def test_features_are_keras_maps_pooled_by_hand(
-    imagenet: Weights, size: int, thirds: list[slice], engine: Engine
+    imagenet: Weights, size: int, thirds: list[list[slice]], engine: Engine
 ) -> None:
     if engine == "ncnn":
         pytest.importorskip("ncnn")
@@ -83,16 +85,12 @@ def test_features_are_keras_maps_pooled_by_hand(
     network.set_weights(list(imagenet.tensors.values()))
     photos = np.random.default_rng(0).integers(0, 256, (5, size, size, 3), dtype=np.uint8)
     inputs = keras.applications.vgg16.preprocess_input(photos.astype(np.float32))
-    output = network.get_layer(feature_layer(size)).output
-    maps = np.asarray(keras.Model(network.input, output)(inputs))
-    top, middle, bottom = thirds
-    regions = [
-        maps,
-        maps[:, top],
-        maps[:, middle],
-        maps[:, bottom],
-        maps[:, middle, middle],
-    ]
+    regions = []
+    for layer, (top, middle, bottom) in zip(feature_layers(size), thirds, strict=True):
+        output = network.get_layer(layer).output
+        maps = np.asarray(keras.Model(network.input, output)(inputs))
+        whole_and_thirds = [maps, maps[:, top], maps[:, middle], maps[:, bottom]]
+        regions += [*whole_and_thirds, maps[:, middle, middle]]
     expected = np.sqrt(np.concatenate([region.mean(axis=(1, 2)) for region in regions], axis=1))
 
     backbone = vgg16(imagenet, BackboneSettings(size=size), engine)

@@ -19,7 +19,7 @@ from al_fashion.loop.zoo_features import zoo_features
 from al_fashion.loop.zoo_own import LOOP
 from al_fashion.loop.zoo_results import Result, result_of
 from al_fashion.models.augment import TrainingSet, fill_classes
-from al_fashion.models.backbones import BackboneSettings, feature_layer
+from al_fashion.models.backbones import BackboneSettings, feature_layers
 from al_fashion.models.fine_tuning import (
     BLOCK,
     INPUT_LAYER,
@@ -92,7 +92,7 @@ def _check_backbone(zoo: Zoo) -> None:
             f"Cannot fine-tune {config.backbone}: only vgg16 can be. Make a workspace with "
             "`al-fashion init --backbone vgg16`."
         )
-    layers = config.layers or (feature_layer(config.input_size),)
+    layers = config.layers or feature_layers(config.input_size)
     if not any(layer.startswith(BLOCK) for layer in layers):
         raise ModelError(
             f"Cannot fine-tune {BLOCK}: the workspace's features of {config.input_size} px come "

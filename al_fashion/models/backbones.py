@@ -17,6 +17,7 @@ POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 SMALLEST_SIZE = 32
 """Pixels; Keras builds no smaller VGG16."""
 _SMALLEST_MAP = 3
+_LARGEST_JOINED_MAP = 7
 _REGIONS = 5
 
 
@@ -64,16 +65,18 @@ class Backbone:
         return self._features(photos)
 
 
-def feature_layer(size: int) -> str:
+def feature_layers(size: int) -> tuple[str, ...]:
     """The deepest pooling layer with a map of 3 x 3 or more, so that its regions differ.
 
-    From 96 px on this is block5_pool, from 48 px block4_pool, below it block3_pool. Measured on
-    Fashion-MNIST (350 random labels, logistic regression): at 48 px block4_pool 83.8 %,
-    block5_pool 75.4 %; at 32 px block3_pool 82.4 %, block4_pool 81.1 %, block5_pool 74.2 %.
+    From 96 px on this is block5_pool, from 48 px block4_pool, below it block3_pool. Where its map
+    is 3 x 3 the layer before it comes first, at 96 px worth five to eight points on clothing;
+    beside larger maps it is worth nothing (docs/benchmarks.md).
     """
     if size < SMALLEST_SIZE:
         raise ValueError(f"VGG16 takes photos of {SMALLEST_SIZE} px or more, not {size}.")
-    return next(f"block{block}_pool" for block in (5, 4, 3) if size // 2**block >= _SMALLEST_MAP)
+    deepest = next(block for block in (5, 4, 3) if size // 2**block >= _SMALLEST_MAP)
+    first = deepest - (size // 2 ** (deepest - 1) <= _LARGEST_JOINED_MAP)
+    return tuple(f"block{block}_pool" for block in range(first, deepest + 1))
 
 
 def cache_key(weights_digest: str, settings: BackboneSettings) -> str:
@@ -108,12 +111,12 @@ def signed_roots(values: np.ndarray) -> np.ndarray:
 
 
 def _layers(settings: BackboneSettings) -> tuple[str, ...]:
-    """The layers asked for, or the one for this size. Raises WeightsError for unknown ones."""
+    """The layers asked for, or those for this size. Raises WeightsError for unknown ones."""
     known = vgg16_layers()
     for layer in settings.layers:
         if layer not in known:
             raise WeightsError(f"vgg16 has no layer {layer!r}. Name some of: {', '.join(known)}.")
-    return settings.layers or (feature_layer(settings.size),)
+    return settings.layers or feature_layers(settings.size)
 
 
 def vgg16_layers() -> list[str]:
