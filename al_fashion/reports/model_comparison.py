@@ -9,7 +9,7 @@ from typing import Any
 from al_fashion.files import write_text
 from al_fashion.loop.zoo import Zoo, ZooOptions
 from al_fashion.loop.zoo_own import LOOP
-from al_fashion.loop.zoo_pairs import check_pair, compare_pair, paired_folds
+from al_fashion.loop.zoo_pairs import compare_pair, paired_folds
 from al_fashion.loop.zoo_results import result_of
 from al_fashion.models.zoo import zoo_model, zoo_models
 from al_fashion.reports.figure_4 import as_json, figure_4, pair_lines
@@ -41,8 +41,6 @@ def compare_models(
     for name in chosen:
         if name != LOOP:
             zoo_model(name)
-    for pair in pairs:
-        check_pair(*pair)
     zoo = Zoo.of(workspace, options)
     for pair in pairs:
         paired_folds(zoo, *pair)
