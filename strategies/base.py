@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-CHUNK_VALUES = 2**22
+CHUNK_VALUES = 2**18
 """Feature values read at once (16 MB as float32), so that memory does not grow with the pool."""
 
 
@@ -274,7 +274,8 @@ def _check_probabilities(proba: np.ndarray, multilabel: bool) -> None:
         return
     if proba.shape[1] < 2:
         raise InvalidPool("One class in a single-label pool: expected 2 or more. Use multilabel.")
-    sums = proba @ np.ones(proba.shape[1], dtype=np.float32 if proba.itemsize < 8 else np.float64)
+    # Not a product with ones, for which NumPy starts threads that go on spinning.
+    sums = np.einsum("ij->i", proba, dtype=np.float32 if proba.itemsize < 8 else np.float64)
     if np.abs(sums - 1).max() > 0.01:
         raise InvalidPool(
             "Probabilities of a single-label pool do not sum to 1. Use multilabel, or a softmax."

@@ -9,7 +9,7 @@ import numpy as np
 
 WIDTH = 64
 """Values worked out at a time."""
-REFRESH = 32
+REFRESH = 128
 """Picks after which all distances are brought up to date."""
 
 Evaluate = Callable[[np.ndarray], np.ndarray]

@@ -14,6 +14,8 @@ MOST_CLUSTERS = 1024
 PROBES = 8
 """Clusters searched for the neighbours of a photo, its own and the nearest others."""
 MOST_SEARCHED = 4096
+GROUPS = 12
+"""Groups of values looked through first, for each of the smallest that are sought."""
 
 
 def nearest_neighbours(
@@ -69,5 +71,31 @@ def _search(
 ) -> tuple[np.ndarray, np.ndarray]:
     distances = squared_distances(points[rows], points[searched])
     distances[rows[:, None] == searched] = np.inf
-    nearest = np.argpartition(distances, neighbours - 1, axis=1)[:, :neighbours]
+    nearest = _smallest(distances, neighbours)
     return searched[nearest], np.take_along_axis(distances, nearest, axis=1)
+
+
+def _smallest(distances: np.ndarray, count: int) -> np.ndarray:
+    """Columns (r, count) of each row's smallest values, in no order.
+
+    Wide rows are cut into groups first: the smallest values of `count` groups are no less than
+    the row's own `count` smallest, so that few values are left to sort.
+    """
+    groups = GROUPS * count
+    height = distances.shape[1] // groups
+    if height >= 4:
+        grouped = distances[:, : groups * height].reshape(len(distances), height, groups)
+        limit = np.partition(grouped.min(axis=1), count - 1, axis=1)[:, count - 1]
+        left = np.flatnonzero(distances <= limit[:, None])
+        if len(left) <= groups * len(distances):  # more where many values are alike
+            return _smallest_of(distances, left, count)
+    return np.argpartition(distances, count - 1, axis=1)[:, :count]
+
+
+def _smallest_of(distances: np.ndarray, left: np.ndarray, count: int) -> np.ndarray:
+    """The same where `left`, ascending, are the flat positions of `count` or more of each row."""
+    row, column = np.divmod(left, distances.shape[1])
+    order = np.lexsort((distances[row, column], row))
+    first = np.searchsorted(row, np.arange(len(distances)))
+    nearest: np.ndarray = column[order[first[:, None] + np.arange(count)]]
+    return nearest

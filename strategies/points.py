@@ -49,8 +49,9 @@ class Points:
     def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Yields (positions, their points), a bounded block at a time."""
         if self._loaded is None:
+            copied = self._features.dtype != np.float32  # row_chunks had to convert them
             for part, block in row_chunks(self._features, self._rows):
-                yield part, block - self._mean
+                yield part, np.subtract(block, self._mean, out=block if copied else None)
         else:
             step = max(1, BLOCK_VALUES // max(1, self._loaded.shape[1]))
             for start in range(0, len(self), step):

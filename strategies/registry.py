@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
-from strategies.base import Selection, Strategy, UnknownStrategy
+import numpy as np
+
+from strategies.base import Selection, Strategy, StrategyError, UnknownStrategy
 
 Function = TypeVar("Function", bound=Callable[..., Selection])
 
@@ -56,11 +59,15 @@ def strategy(
     reasks: bool = False,
     most: int | None = None,
 ) -> Callable[[Function], Function]:
-    """Registers the decorated function under `name`; see `Entry` for the rest."""
+    """Registers the decorated function under `name`; see `Entry` for the rest.
+
+    The function then raises StrategyError for an `rng` that is no generator.
+    """
 
     def register(function: Function) -> Function:
+        seeded = _seeded(function)
         _ENTRIES[name] = Entry(
-            function,
+            seeded,
             about,
             uses_uncertainty,
             diverse,
@@ -69,9 +76,22 @@ def strategy(
             reasks,
             most,
         )
-        return function
+        return seeded
 
     return register
+
+
+def _seeded(function: Function) -> Function:
+    @functools.wraps(function)
+    def select(*given: Any, rng: np.random.Generator, **more: Any) -> Selection:
+        if not isinstance(rng, np.random.Generator):
+            raise StrategyError(
+                f"rng is {rng!r}: expected a numpy.random.Generator. "
+                "Pass numpy.random.default_rng(0)."
+            )
+        return function(*given, rng=rng, **more)
+
+    return cast(Function, select)
 
 
 def names() -> list[str]:

@@ -117,6 +117,10 @@ def test_without_resnets_weights_its_row_says_so(
     row = next(line for line in out.splitlines() if line.startswith("| ResNet50"))
     assert "weights not available" in row
     assert "--weights FILE" in out
+    assert "augmentation.png" in out
+    without = run("-w", labelled, "models", "compare", "loop", *weights, *FAST, "--per-class", "0")
+    assert "models.md" in without[1]
+    assert "augmentation.png" not in without[1]
     status, _, err = run("-w", labelled, "models", "train", "resnet50", *FAST)
     assert status == 1
     assert "weights not available" in err
@@ -207,6 +211,7 @@ def test_wrong_use_is_one_line(
 
     assert "Unknown model 'vgg17'" in error("train", "vgg17")
     assert "Unknown model 'vgg17'" in error("compare", "vgg17")
+    assert "resnet50, loop." in error("compare", "vgg17")
     assert "same model" in error("compare", "--pair", "vgg16-v2", "vgg16-v3")
     assert "Give either NAME" in error("train", status=2)
     (tmp_path / "odd.npz").write_bytes(b"no weights")

@@ -43,6 +43,15 @@ def test_a_saved_head_predicts_the_same(tmp_path: Path, exclusive: bool) -> None
     np.testing.assert_array_equal(chosen, head.predict(blobs(50)[0]))
 
 
+def test_a_model_keeps_the_layers_it_was_trained_on(tmp_path: Path) -> None:
+    features, kind = blobs(60)
+    head = LinearHead(exclusive=True).fit(features, np.eye(3)[kind])
+    key = "vgg16-0123456789ab-96px-draft-bicubic-block4_pool+block5_pool-5regions"
+    chosen = BackboneSettings("vgg16", 96, decoding="draft")  # by the version that trains
+    save_model(tmp_path / "head.npz", head_model(head, LABELS, chosen, key, "digest"))
+    assert load_model(tmp_path / "head.npz").backbone.layers == ("block4_pool", "block5_pool")
+
+
 def test_a_saved_network_predicts_the_same(tmp_path: Path) -> None:
     features, kind = blobs(90)
     roots = np.sign(features) * np.sqrt(np.abs(features))

@@ -208,6 +208,12 @@ def test_refuses_parts_of_photos(name):
         select(name, pool_for(name), 3.0)
 
 
+@pytest.mark.parametrize("name", strategies.names())
+def test_refuses_a_seed_in_place_of_a_generator(name):
+    with pytest.raises(StrategyError, match=r"rng is 0: expected a numpy\.random\.Generator"):
+        strategies.get(name)(pool_for("random"), 3, rng=0)
+
+
 def test_says_where_no_candidates_remain():
     pool = pool_for("random")
     pool = dataclasses.replace(pool, candidates=pool.candidates[:0], proba=None, members=None)

@@ -177,6 +177,18 @@ def test_nearest_neighbours(n):
     assert distances[some[0]] == pytest.approx(exact[0, found[some[0]]], rel=1e-3)
 
 
+@pytest.mark.parametrize("copies", [1, 40, 600])
+def test_nearest_neighbours_among_copies(copies):
+    """Exact too where many photos are equally far away."""
+    rng = np.random.default_rng(0)
+    different = rng.normal(size=(600 // copies, 4)).astype(np.float32)
+    points = np.repeat(different, copies, axis=0)
+    _, distances = nearest_neighbours(points, 3, rng)
+    exact = squared(points, points)
+    np.fill_diagonal(exact, np.inf)
+    np.testing.assert_allclose(np.sort(distances), np.sort(exact)[:, :3], atol=1e-5)
+
+
 def test_typiclust_takes_the_densest_of_the_least_labelled_cluster():
     rng = np.random.default_rng(0)
     points = rng.normal(size=(240, 4)).astype(np.float32)

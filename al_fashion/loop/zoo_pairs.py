@@ -58,7 +58,7 @@ def _accuracies(zoo: Zoo, name: str, folds: list[Fold]) -> list[float]:
     if name == LOOP:
         probas = own_predictions(zoo, folds)
     else:
-        model = zoo_model(name)
+        model = zoo_model(name, also=[LOOP])
         done = zoo.trainings(model, zoo.planned(model.base), folds)
         probas = [training.proba for training in done]
     return [
@@ -71,5 +71,5 @@ def _learner(name: str) -> tuple[object, ...]:
     """What a model is apart from its split."""
     if name == LOOP:
         return (LOOP,)
-    model = zoo_model(name)
+    model = zoo_model(name, also=[LOOP])
     return (model.base, model.optimiser, model.learning_rate, model.dropout)

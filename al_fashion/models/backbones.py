@@ -86,6 +86,11 @@ def cache_key(weights_digest: str, settings: BackboneSettings) -> str:
     return f"vgg16-{weights_digest}-{settings.size}px-{settings.resizing}-{layers}-{pooling}"
 
 
+def layers_in(key: str) -> tuple[str, ...]:
+    """The layers that a cache's key of VGG16's features names."""
+    return tuple(key.split("-")[-2].split("+"))
+
+
 def vgg16(weights: Weights, settings: BackboneSettings, engine: Engine = "auto") -> Backbone:
     """Build VGG16 with the given weights, up to the last of its layers. Raises WeightsError."""
     layers, key = _layers(settings), cache_key(weights.digest, settings)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from al_fashion import __version__
 from al_fashion.errors import ModelError
 from al_fashion.files import replacing
-from al_fashion.models.backbones import BackboneSettings
+from al_fashion.models.backbones import BackboneSettings, layers_in
 
 FORMAT = 2
 _DESCRIPTION = "al_fashion_model"
@@ -94,9 +94,12 @@ def _described(path: Path, description: Any, tensors: dict[str, NDArray[Any]]) -
         if found > 1 and description.pop("digest") != _digest(tensors):  # format 1 had none
             raise _damaged(path)
         backbone = description.pop("backbone")
-        settings = BackboneSettings(**{**backbone, "layers": tuple(backbone["layers"])})
+        layers = tuple(backbone["layers"])
+        if backbone["name"] == "vgg16" and not layers:  # a choice that later versions may not make
+            layers = layers_in(description["features"])
+        settings = BackboneSettings(**{**backbone, "layers": layers})
         return SavedModel(**description, backbone=settings, tensors=tensors)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (LookupError, TypeError, ValueError, AttributeError):
         raise _foreign(path) from None
 
 

@@ -1,5 +1,6 @@
 """The five models of the study, with its settings."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -70,14 +71,13 @@ def zoo_models() -> tuple[ZooModel, ...]:
     return _MODELS
 
 
-def zoo_model(name: str) -> ZooModel:
-    """The model of a name. Raises ModelError."""
+def zoo_model(name: str, also: Sequence[str] = ()) -> ZooModel:
+    """The model of a name. Raises ModelError, which names `also` among what there is."""
     for model in _MODELS:
         if model.name == name:
             return model
-    raise ModelError(
-        f"Unknown model {name!r}. Use one of: {', '.join(model.name for model in _MODELS)}."
-    )
+    known = [*(model.name for model in _MODELS), *also]
+    raise ModelError(f"Unknown model {name!r}. Use one of: {', '.join(known)}.")
 
 
 def base_settings(base: Base, size: int) -> BackboneSettings:

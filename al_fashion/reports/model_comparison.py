@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from al_fashion.files import write_text
+from al_fashion.files import check_writable, write_text
 from al_fashion.loop.zoo import Zoo, ZooOptions
 from al_fashion.loop.zoo_own import LOOP
 from al_fashion.loop.zoo_pairs import compare_pair, paired_folds
@@ -40,13 +40,15 @@ def compare_models(
     chosen = list(dict.fromkeys(names)) or [*(model.name for model in zoo_models()), LOOP]
     for name in chosen:
         if name != LOOP:
-            zoo_model(name)
+            zoo_model(name, also=[LOOP])
     zoo = Zoo.of(workspace, options)
     for pair in pairs:
         paired_folds(zoo, *pair)
     photos, folder = zoo.photos, workspace.reports
-    # Written first, so that a folder that cannot be written is known before the training.
-    zoo.save_contact_sheet(folder / "augmentation.png")
+    check_writable(folder)
+    sheet = folder / "augmentation.png"
+    if options.per_class:
+        zoo.save_contact_sheet(sheet)
     results = [result_of(zoo, name) for name in chosen]
     tested = [compare_pair(zoo, *pair) for pair in pairs]
     text = "\n".join(
@@ -67,7 +69,7 @@ def compare_models(
         data,
         *save_curves(folder, results),
         *save_confusions(folder, results, photos.names),
-        folder / "augmentation.png",
+        *([sheet] if options.per_class else []),
     ]
     return Comparison(text, {**values, "files": [str(path) for path in files]}, files)
 
