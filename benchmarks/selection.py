@@ -34,6 +34,7 @@ PEER_SECONDS, PEER_BYTES = 150, 8 * 2**30
 FEWER = [10_000, 2_000]
 REPEATS = 3
 BIG = 500_000
+LINES = ["-", "--", ":", "-.", (0, (6, 1, 1, 1, 1, 1))]
 SCALES = [10_000, 100_000, 1_000_000]
 
 
@@ -189,9 +190,13 @@ def plot_scaling(cases: list[dict[str, Any]], path: Path) -> None:
     figure, axes = plt.subplots(figsize=(7.5, 5.5))
     for number, name in enumerate(dict.fromkeys(case["strategy"] for case in cases)):
         own = [case for case in cases if case["strategy"] == name]
-        style = ["-", "--", ":"][number // 10 % 3]
+        style = LINES[number // 10 % len(LINES)]
         axes.loglog(
-            [c["n"] for c in own], [c["cpu_seconds"] for c in own], style, marker=".", label=name
+            [c["n"] for c in own],
+            [c["cpu_seconds"] for c in own],
+            linestyle=style,
+            marker=".",
+            label=name,
         )
     axes.loglog(SCALES, [n / 1e5 for n in SCALES], color="0.8", linewidth=5, zorder=0)
     axes.set(
