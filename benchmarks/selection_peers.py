@@ -22,8 +22,16 @@ SKACTIVEML: dict[str, tuple[str, dict[str, Any]]] = {
     "clue": ("Clue", {}),
     "dropquery": ("DropQuery", {}),
     "falcun": ("Falcun", {}),
+    "vote_entropy": ("QueryByCommittee", {"method": "vote_entropy"}),
+    "kl_disagreement": ("QueryByCommittee", {"method": "KL_divergence"}),
+    "bald": ("GreedyBALD", {}),
+    "batchbald": ("BatchBALD", {}),
 }
-MODAL = {"ranked_batch": "uncertainty_batch_sampling", "information_density": "information_density"}
+MODAL = {
+    "ranked_batch": "uncertainty_batch_sampling",
+    "information_density": "information_density",
+    "consensus_entropy": "consensus_entropy_sampling",
+}
 CLEANLAB = {"relabel": "get_active_learning_scores"}
 PEERS = {
     **dict.fromkeys(SKACTIVEML, "scikit-activeml"),
@@ -82,15 +90,24 @@ def skactiveml_selection(name: str, pool: strategies.Pool) -> Callable[[], Any]:
     classifier = SklearnClassifier(LogisticRegression(max_iter=200), classes=range(CLASSES))
     classifier.fit(X[pool.labelled], y[pool.labelled])
     asked = inspect.signature(strategy.query).parameters
-    extra = {"clf": classifier, "fit_clf": False, "estimator": classifier, "fit_estimator": False}
+    extra = {
+        "clf": classifier,
+        "fit_clf": False,
+        "estimator": classifier,
+        "fit_estimator": False,
+        "ensemble": [classifier, classifier],  # as many members as ours reads
+        "fit_ensemble": False,
+    }
     extra = {key: value for key, value in extra.items() if key in asked}
-    return lambda: strategy.query(X, y, batch_size=BATCH, **extra)
+    k = min(BATCH, strategies.entry(name).most or BATCH)
+    return lambda: strategy.query(X, y, batch_size=k, **extra)
 
 
 def modal_selection(name: str, pool: strategies.Pool) -> Callable[[], Any]:
     from modAL.batch import uncertainty_batch_sampling
     from modAL.density import information_density
-    from modAL.models import ActiveLearner
+    from modAL.disagreement import consensus_entropy_sampling
+    from modAL.models import ActiveLearner, Committee
     from modAL.uncertainty import classifier_entropy
     from sklearn.linear_model import LogisticRegression
 
@@ -103,6 +120,9 @@ def modal_selection(name: str, pool: strategies.Pool) -> Callable[[], Any]:
     candidates = X[pool.candidates]
     if name == "ranked_batch":
         return lambda: uncertainty_batch_sampling(learner, candidates, n_instances=BATCH)
+    if name == "consensus_entropy":
+        committee = Committee([learner, learner])
+        return lambda: consensus_entropy_sampling(committee, candidates, n_instances=BATCH)
 
     def density() -> Any:
         scores = classifier_entropy(learner, candidates)

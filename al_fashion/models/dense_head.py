@@ -19,8 +19,10 @@ FEWEST_LABELLED = 1500
 class DenseHead(Head):
     """A hidden layer with dropout; its probabilities are calibrated by a fifth of the photos.
 
-    Weights, batches, dropout and folds are drawn by `seed`. `start` makes no difference to it, and
-    a background is not taken.
+    Weights, batches, dropout and folds are drawn by `seed`. It starts anew whatever `start` is: to
+    go on from an earlier one saves time only with fewer epochs, which cost a point within five
+    rounds (docs/benchmarks.md; Ash and Adams, On warm-starting neural network training, NeurIPS
+    2020). A background is not taken.
     """
 
     about = "a hidden layer with dropout, on soft labels"
