@@ -224,7 +224,8 @@ def _plain(pooled: np.ndarray, data: RoundData) -> tuple[np.ndarray, np.ndarray]
 
 
 def _plain_thresholds(pooled: np.ndarray, data: RoundData) -> tuple[np.ndarray, np.ndarray]:
-    head = LinearHead(data.exclusive).fit(pooled[data.labelled], data.targets)
+    head, rows = LinearHead(data.exclusive), data.labelled
+    head.fit(pooled[rows], data.targets, groups=data.row_groups[rows])
     return head.predict_proba(pooled[data.heldout]), head.predict(pooled[data.heldout])
 
 

@@ -1,4 +1,7 @@
-"""The same selections by scikit-activeml, modAL and cleanlab, for `selection.py`."""
+"""The same selections by scikit-activeml, modAL and cleanlab, for `selection.py`.
+
+Theirs ask fitted classifiers for probabilities, which ours are given.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -80,6 +83,7 @@ def skactiveml_selection(name: str, pool: strategies.Pool) -> Callable[[], Any]:
 
     from skactiveml import pool as peers
     from skactiveml.classifier import SklearnClassifier
+    from sklearn.base import clone
     from sklearn.linear_model import LogisticRegression
 
     kind, given = SKACTIVEML[name]
@@ -89,13 +93,15 @@ def skactiveml_selection(name: str, pool: strategies.Pool) -> Callable[[], Any]:
     y[pool.labelled] = pool.targets.argmax(axis=1)
     classifier = SklearnClassifier(LogisticRegression(max_iter=200), classes=range(CLASSES))
     classifier.fit(X[pool.labelled], y[pool.labelled])
+    half = pool.labelled[::2]
+    other = clone(classifier).fit(X[half], y[half])
     asked = inspect.signature(strategy.query).parameters
     extra = {
         "clf": classifier,
         "fit_clf": False,
         "estimator": classifier,
         "fit_estimator": False,
-        "ensemble": [classifier, classifier],  # as many members as ours reads
+        "ensemble": [classifier, other],  # as many members as ours reads
         "fit_ensemble": False,
     }
     extra = {key: value for key, value in extra.items() if key in asked}
@@ -121,7 +127,12 @@ def modal_selection(name: str, pool: strategies.Pool) -> Callable[[], Any]:
     if name == "ranked_batch":
         return lambda: uncertainty_batch_sampling(learner, candidates, n_instances=BATCH)
     if name == "consensus_entropy":
-        committee = Committee([learner, learner])
+        half = ActiveLearner(
+            LogisticRegression(max_iter=200),
+            X_training=X[pool.labelled[::2]],
+            y_training=pool.targets[::2].argmax(axis=1),
+        )
+        committee = Committee([learner, half])
         return lambda: consensus_entropy_sampling(committee, candidates, n_instances=BATCH)
 
     def density() -> Any:

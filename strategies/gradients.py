@@ -69,18 +69,25 @@ class Gradients:
 
     def between(self, positions: np.ndarray, others: np.ndarray) -> np.ndarray:
         """Squared distances (p, o) of the gradients at two arrays of positions."""
-        return self._distances(self._points.take(positions), positions, others)
+        rows, features = self._points.take(positions), self._points.take(others)
+        return self._distances(rows, positions, features, others)
 
     def lower(self, nearest: np.ndarray, others: np.ndarray) -> None:
         """Lowers `nearest` (m,) to the squared distance to the nearest of `others` (o,)."""
+        features = self._points.take(others)
         for part, block in self._points.blocks():
-            found = self._distances(block, part, others)
+            found = self._distances(block, part, features, others)
             np.minimum(nearest[part], found.min(axis=1), out=nearest[part])
 
     def _distances(
-        self, block: np.ndarray, part: slice | np.ndarray, others: np.ndarray
+        self,
+        block: np.ndarray,
+        part: slice | np.ndarray,
+        features: np.ndarray,
+        others: np.ndarray,
     ) -> np.ndarray:
-        products = block @ self._points.take(others).T
+        """Of the rows at `part`, whose points are `block`, and those at `others`."""
+        products = block @ features.T
         products *= self._a[part] @ self._a[others].T
         products *= -2.0
         products += self.squares[part][:, None]

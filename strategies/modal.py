@@ -17,7 +17,7 @@ import numpy as np
 from strategies.base import Pool, Selection, StrategyError, UnknownStrategy, check
 from strategies.diversity import diverse_seed
 from strategies.modal_rows import keys_of, rows_of
-from strategies.registry import Entry, entry, suggestion
+from strategies.registry import Entry, entry, seeded, suggestion
 
 FEATURES_ALONE = frozenset(
     (
@@ -280,7 +280,7 @@ def adapted(name: str) -> Entry:
         return Selection(pool.candidates[chosen[best]], scores[best])
 
     return Entry(
-        run,
+        seeded(run),
         f"modAL's {name}: {peer.about}.",
         needs_members=peer.committee,
         multilabel_only=peer.multilabel,

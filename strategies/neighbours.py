@@ -82,8 +82,8 @@ def _smallest(distances: np.ndarray, count: int) -> np.ndarray:
     the row's own `count` smallest, so that few values are left to sort.
     """
     groups = GROUPS * count
-    height = distances.shape[1] // groups
-    if height >= 4:
+    height = distances.shape[1] // max(groups, 1)
+    if count and height >= 4:
         grouped = distances[:, : groups * height].reshape(len(distances), height, groups)
         limit = np.partition(grouped.min(axis=1), count - 1, axis=1)[:, count - 1]
         left = np.flatnonzero(distances <= limit[:, None])

@@ -75,9 +75,11 @@ class Points:
 
     def lower(self, nearest: np.ndarray, others: np.ndarray) -> None:
         """Lowers `nearest` (m,) to the squared distance to the nearest of `others` (o, d)."""
-        squares = np.einsum("ij,ij->i", others, others)
+        squares, doubled = np.einsum("ij,ij->i", others, others), -2.0 * others.T
         for part, block in self.blocks():
-            found = squared_distances(block, others, self.squares[part])
+            found = block @ doubled
+            found += self.squares[part][:, None]
+            found += squares
             without_noise(found, self.squares[part], squares)
             np.minimum(nearest[part], found.min(axis=1), out=nearest[part])
 

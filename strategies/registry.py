@@ -65,9 +65,9 @@ def strategy(
     """
 
     def register(function: Function) -> Function:
-        seeded = _seeded(function)
+        checked = seeded(function)
         _ENTRIES[name] = Entry(
-            seeded,
+            checked,
             about,
             uses_uncertainty,
             diverse,
@@ -76,20 +76,22 @@ def strategy(
             reasks,
             most,
         )
-        return seeded
+        return checked
 
     return register
 
 
-def _seeded(function: Function) -> Function:
+def seeded(function: Function) -> Function:
+    """The function, which now raises StrategyError for an `rng` that is no generator."""
+
     @functools.wraps(function)
-    def select(*given: Any, rng: np.random.Generator, **more: Any) -> Selection:
-        if not isinstance(rng, np.random.Generator):
+    def select(*given: Any, **named: Any) -> Selection:
+        if "rng" in named and not isinstance(named["rng"], np.random.Generator):
             raise StrategyError(
-                f"rng is {rng!r}: expected a numpy.random.Generator. "
+                f"rng is {named['rng']!r}: expected a numpy.random.Generator. "
                 "Pass numpy.random.default_rng(0)."
             )
-        return function(*given, rng=rng, **more)
+        return function(*given, **named)
 
     return cast(Function, select)
 
@@ -165,8 +167,13 @@ def add(name: str, load: Callable[[], Strategy]) -> None:
     before = dict(_ENTRIES)
     try:
         function = load()
-        known = [found for found in _ENTRIES.values() if found.function is function]
+        known = [found for found in _ENTRIES.values() if _same(found.function, function)]
     finally:
         _ENTRIES.clear()
         _ENTRIES.update(before)
     _ADDED[name] = known[-1] if known else Entry(function, "A strategy of your own.")
+
+
+def _same(one: Callable[..., Selection], other: Callable[..., Selection]) -> bool:
+    """Whether both are one function, registered or not."""
+    return inspect.unwrap(one) is inspect.unwrap(other)

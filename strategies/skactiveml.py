@@ -16,7 +16,7 @@ import numpy as np
 
 from strategies.base import Pool, Selection, StrategyError, UnknownStrategy, check
 from strategies.diversity import diverse_seed
-from strategies.registry import Entry, suggestion
+from strategies.registry import Entry, seeded, suggestion
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def adapted(name: str) -> Entry:
         return Selection(pool.candidates[order[chosen]], -np.arange(k, dtype=np.float64))
 
     return Entry(
-        run,
+        seeded(run),
         f"scikit-activeml's {name}: {peer.about}.",
         needs_members=peer.asks == "members",
     )

@@ -121,6 +121,7 @@ def test_without_resnets_weights_its_row_says_so(
     without = run("-w", labelled, "models", "compare", "loop", *weights, *FAST, "--per-class", "0")
     assert "models.md" in without[1]
     assert "augmentation.png" not in without[1]
+    assert not (labelled / "reports" / "augmentation.png").exists()
     status, _, err = run("-w", labelled, "models", "train", "resnet50", *FAST)
     assert status == 1
     assert "weights not available" in err

@@ -352,6 +352,8 @@ def test_a_peer_keeps_the_contract(name, cold):
     assert np.array_equal(selection.indices, again.indices)
     with pytest.raises(NotEnoughCandidates):
         select(name, given, 61)
+    with pytest.raises(StrategyError, match="rng is 0: expected"):
+        known.function(given, k, rng=0)
 
 
 def test_peers_are_not_ours():

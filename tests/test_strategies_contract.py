@@ -13,8 +13,10 @@ from strategies import (
     InvalidPool,
     NotEnoughCandidates,
     Pool,
+    Selection,
     StrategyError,
     UnknownStrategy,
+    registry,
 )
 
 CLASSES = 4
@@ -214,6 +216,14 @@ def test_refuses_a_seed_in_place_of_a_generator(name):
         strategies.get(name)(pool_for("random"), 3, rng=0)
 
 
+@pytest.mark.parametrize("dtype", [np.int32, np.uint32, bool, np.float16, np.longdouble])
+def test_takes_probabilities_of_any_type_of_number(dtype):
+    pool = pool_for("margin")
+    sure = np.eye(CLASSES)[np.arange(len(pool.candidates)) % CLASSES].astype(dtype)
+    pool = dataclasses.replace(pool, proba=sure)
+    assert_valid(select("margin", pool, 5), pool, 5)
+
+
 def test_says_where_no_candidates_remain():
     pool = pool_for("random")
     pool = dataclasses.replace(pool, candidates=pool.candidates[:0], proba=None, members=None)
@@ -334,6 +344,23 @@ def run_python(code):
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
+
+
+@pytest.mark.parametrize("registered", [True, False])
+def test_what_an_added_strategy_said_of_itself_is_known(registered, monkeypatch):
+    def careful(pool, k, *, rng):  # noqa: ARG001
+        return Selection(pool.candidates[:k], np.zeros(k))
+
+    def load():
+        decorated = registry.strategy("careful", "With care.", needs_members=True)(careful)
+        return decorated if registered else careful
+
+    monkeypatch.setattr(registry, "_ADDED", {})
+    strategies.add("careful", load)
+    assert strategies.needs_members("careful")
+    assert strategies.describe("careful") == "With care."
+    assert "careful" not in strategies.names()
+    assert_valid(select("careful", pool_for("random"), 3), pool_for("random"), 3)
 
 
 def test_import_is_light_and_reaches_nothing_above():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_strategies_contract import make_pool, select, with_proba
 
-from strategies import StrategyError, coverage, density, neighbours
+from strategies import StrategyError, coverage, density, greedy, neighbours
 from strategies.coverage import ball, cover, gaussian, pure_radius
 from strategies.dropout import linear_head
 from strategies.gradients import Gradients
@@ -33,7 +33,8 @@ def gradient_embeddings(pool):
 
 @pytest.mark.parametrize("multilabel", [False, True])
 @pytest.mark.parametrize("seed", range(3))
-def test_badge_draws_as_from_the_whole_embeddings(multilabel, seed):
+def test_badge_draws_as_from_the_whole_embeddings(multilabel, seed, monkeypatch):
+    monkeypatch.setattr(greedy, "REFRESH", 8)
     pool = make_pool(n=600, dimensions=16, seed=seed, multilabel=multilabel)
     g = gradient_embeddings(pool)
     gradients = Gradients(
@@ -177,7 +178,7 @@ def test_nearest_neighbours(n):
     assert distances[some[0]] == pytest.approx(exact[0, found[some[0]]], rel=1e-3)
 
 
-@pytest.mark.parametrize("copies", [1, 40, 600])
+@pytest.mark.parametrize("copies", [1, 10, 40, 600])
 def test_nearest_neighbours_among_copies(copies):
     """Exact too where many photos are equally far away."""
     rng = np.random.default_rng(0)

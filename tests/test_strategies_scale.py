@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from strategies import InvalidPool, NotEnoughCandidates, Pool, points
+from strategies import InvalidPool, NotEnoughCandidates, Pool, base, greedy, points
 from strategies.base import LARGEST_FEATURE, as_float32, check, top_k
 from strategies.greedy import farthest_first
 from strategies.points import Points, embed, squared_distances
@@ -28,14 +28,18 @@ def test_top_k_refuses_too_many():
         top_k(np.ones(3), 4, np.random.default_rng(0))
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("memory", [True, False])
 @pytest.mark.parametrize("centers", [0, 25])
-def test_farthest_first_is_the_naive_greedy(centers, memory, monkeypatch):
+def test_farthest_first_is_the_naive_greedy(centers, memory, dtype, monkeypatch):
+    monkeypatch.setattr(greedy, "REFRESH", 8)
     if not memory:
         monkeypatch.setattr(points, "MEMORY_VALUES", 0)
+        monkeypatch.setattr(base, "CHUNK_VALUES", 0)  # CHUNK_ROWS photos at once
     rng = np.random.default_rng(4)
-    features = rng.normal(size=(600, 6)).astype(np.float32)
-    start, candidates = features[:centers], features[centers:]
+    features = rng.normal(size=(600, 6)).astype(dtype)
+    features.flags.writeable = False
+    start, candidates = np.split(features.astype(np.float64), [centers])
     pool = Points(features, np.arange(centers, 600))
     nearest = np.full(600 - centers, np.inf, dtype=np.float32)
     if centers:

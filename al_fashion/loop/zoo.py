@@ -120,8 +120,15 @@ class Zoo:
                 for number, fold in enumerate(filled)
             ]
 
-    def save_contact_sheet(self, path: Path) -> None:
-        """A picture of training photos and their altered copies. Raises WorkspaceError."""
+    def save_contact_sheet(self, path: Path) -> bool:
+        """A picture of training photos and their altered copies; False, and none, without copies.
+
+        Raises WorkspaceError.
+        """
         (fold,) = self.filled(self.folds(None))
+        if not fold.train.numbers.any():
+            path.unlink(missing_ok=True)
+            return False
         reader = copy_reader(self.photos, self.size, [fold.train])
         save_contact_sheet(path, fold.train, reader)
+        return True

@@ -95,8 +95,8 @@ def _described(path: Path, description: Any, tensors: dict[str, NDArray[Any]]) -
             raise _damaged(path)
         backbone = description.pop("backbone")
         layers = tuple(backbone["layers"])
-        if backbone["name"] == "vgg16" and not layers:  # a choice that later versions may not make
-            layers = layers_in(description["features"])
+        if description["features"].startswith("vgg16-") and not layers:
+            layers = layers_in(description["features"])  # later versions may choose others
         settings = BackboneSettings(**{**backbone, "layers": layers})
         return SavedModel(**description, backbone=settings, tensors=tensors)
     except (LookupError, TypeError, ValueError, AttributeError):

@@ -47,8 +47,7 @@ def compare_models(
     photos, folder = zoo.photos, workspace.reports
     check_writable(folder)
     sheet = folder / "augmentation.png"
-    if options.per_class:
-        zoo.save_contact_sheet(sheet)
+    has_copies = zoo.save_contact_sheet(sheet)
     results = [result_of(zoo, name) for name in chosen]
     tested = [compare_pair(zoo, *pair) for pair in pairs]
     text = "\n".join(
@@ -69,7 +68,7 @@ def compare_models(
         data,
         *save_curves(folder, results),
         *save_confusions(folder, results, photos.names),
-        *([sheet] if options.per_class else []),
+        *([sheet] if has_copies else []),
     ]
     return Comparison(text, {**values, "files": [str(path) for path in files]}, files)
 
