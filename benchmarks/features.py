@@ -135,7 +135,7 @@ def _report(size: int, photos: Path, ours: dict[str, float]) -> dict[str, float 
     return {
         "size": size,
         "photos": count,
-        "engine": choose_engine("auto"),
+        "engine": choose_engine("auto", size),
         "ours": round(ours["ours"], 2),
         "keras_predict": round(predict, 2),
         "tf_function": round(function, 2),

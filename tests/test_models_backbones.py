@@ -220,16 +220,18 @@ def test_ncnn_needs_no_tensorflow() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "(1, 1280) False\n", "")
 
 
-def test_auto_takes_keras_on_a_graphics_card_and_without_ncnn(
+def test_auto_takes_keras_on_a_graphics_card_for_small_photos_and_without_ncnn(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(engines.importlib.util, "find_spec", lambda _: object())
     monkeypatch.setattr(engines, "_GRAPHICS_CARD", tmp_path / "none")
-    assert choose_engine("auto") == "ncnn"
-    assert choose_engine("keras") == "keras"
+    assert choose_engine("auto", 65) == "ncnn"
+    assert choose_engine("auto", 64) == "keras"
+    assert choose_engine("ncnn", 64) == "ncnn"
+    assert choose_engine("keras", 224) == "keras"
     monkeypatch.setattr(engines, "_GRAPHICS_CARD", tmp_path)
-    assert choose_engine("auto") == "keras"
+    assert choose_engine("auto", 224) == "keras"
     monkeypatch.setattr(engines.importlib.util, "find_spec", lambda _: None)
-    assert choose_engine("auto") == "keras"
+    assert choose_engine("auto", 224) == "keras"
     with pytest.raises(WeightsError, match="pip install ncnn"):
-        choose_engine("ncnn")
+        choose_engine("ncnn", 224)

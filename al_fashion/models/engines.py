@@ -1,4 +1,4 @@
-"""What runs VGG16's convolutions: Keras, or on a CPU ncnn, whose convolutions take half the time.
+"""What runs VGG16's convolutions: Keras, or ncnn, which is faster on a CPU with photos over 64 px.
 
 Both give layers' maps, each float32 (b, side, side, channels), of photos, uint8 RGB (b, size,
 size, 3), and differ by a few millionths of the largest value.
@@ -21,10 +21,14 @@ Engine = Literal["auto", "keras", "ncnn"]
 Maps = Callable[[np.ndarray], list[np.ndarray]]
 
 _GRAPHICS_CARD = Path("/dev/nvidia0")
+_LARGEST_FOR_KERAS = 64
+"""Pixels a side; up to here Keras is as fast as ncnn or faster (docs/benchmarks.md)."""
 
 
-def choose_engine(asked: Engine) -> Engine:
-    """`keras` or `ncnn`: auto is ncnn on a CPU where it is installed. Loads neither.
+def choose_engine(asked: Engine, size: int) -> Engine:
+    """`keras` or `ncnn`: auto is what is faster with photos of `size` pixels. Loads neither.
+
+    That is ncnn on a CPU where it is installed, but for small photos.
 
     Raises WeightsError where ncnn is asked for and not installed.
     """
@@ -36,7 +40,8 @@ def choose_engine(asked: Engine) -> Engine:
         )
     if asked != "auto":
         return asked
-    return "ncnn" if installed and not _GRAPHICS_CARD.exists() else "keras"
+    slow = not installed or _GRAPHICS_CARD.exists() or size <= _LARGEST_FOR_KERAS
+    return "keras" if slow else "ncnn"
 
 
 def vgg16_maps(weights: Weights, size: int, layers: Sequence[str], engine: Engine = "auto") -> Maps:
@@ -49,7 +54,7 @@ def vgg16_maps(weights: Weights, size: int, layers: Sequence[str], engine: Engin
             f"The weights from {weights.source} are for {len(weights.tensors) // 2} layers, "
             f"expected VGG16's {len(SHAPES) // 2}. Use find_weights."
         )
-    build = _keras_maps if choose_engine(engine) == "keras" else ncnn_maps
+    build = _keras_maps if choose_engine(engine, size) == "keras" else ncnn_maps
     return build(weights, size, layers)
 
 
