@@ -225,9 +225,9 @@ def test_auto_takes_keras_on_a_graphics_card_for_small_photos_and_without_ncnn(
 ) -> None:
     monkeypatch.setattr(engines.importlib.util, "find_spec", lambda _: object())
     monkeypatch.setattr(engines, "_GRAPHICS_CARD", tmp_path / "none")
-    assert choose_engine("auto", 65) == "ncnn"
-    assert choose_engine("auto", 64) == "keras"
-    assert choose_engine("ncnn", 64) == "ncnn"
+    assert choose_engine("auto", 48) == "ncnn"
+    assert choose_engine("auto", 47) == "keras"
+    assert choose_engine("ncnn", 32) == "ncnn"
     assert choose_engine("keras", 224) == "keras"
     monkeypatch.setattr(engines, "_GRAPHICS_CARD", tmp_path)
     assert choose_engine("auto", 224) == "keras"

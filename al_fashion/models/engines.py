@@ -1,4 +1,4 @@
-"""What runs VGG16's convolutions: Keras, or ncnn, which is faster on a CPU with photos over 64 px.
+"""What runs VGG16's convolutions: Keras, or ncnn, which is faster on a CPU but for tiny photos.
 
 Both give layers' maps, each float32 (b, side, side, channels), of photos, uint8 RGB (b, size,
 size, 3), and differ by a few millionths of the largest value.
@@ -21,14 +21,14 @@ Engine = Literal["auto", "keras", "ncnn"]
 Maps = Callable[[np.ndarray], list[np.ndarray]]
 
 _GRAPHICS_CARD = Path("/dev/nvidia0")
-_LARGEST_FOR_KERAS = 64
-"""Pixels a side; up to here Keras is as fast as ncnn or faster (docs/benchmarks.md)."""
+_SMALLEST_FOR_NCNN = 48
+"""Pixels a side; below it Keras is faster, at 64 px they are alike (docs/benchmarks.md)."""
 
 
 def choose_engine(asked: Engine, size: int) -> Engine:
     """`keras` or `ncnn`: auto is what is faster with photos of `size` pixels. Loads neither.
 
-    That is ncnn on a CPU where it is installed, but for small photos.
+    That is ncnn on a CPU where it is installed, but for the smallest photos.
 
     Raises WeightsError where ncnn is asked for and not installed.
     """
@@ -40,7 +40,7 @@ def choose_engine(asked: Engine, size: int) -> Engine:
         )
     if asked != "auto":
         return asked
-    slow = not installed or _GRAPHICS_CARD.exists() or size <= _LARGEST_FOR_KERAS
+    slow = not installed or _GRAPHICS_CARD.exists() or size < _SMALLEST_FOR_NCNN
     return "keras" if slow else "ncnn"
 
 
