@@ -75,6 +75,7 @@ class Points:
 
     def lower(self, nearest: np.ndarray, others: np.ndarray) -> None:
         """Lowers `nearest` (m,) to the squared distance to the nearest of `others` (o, d)."""
+        # As squared_distances does, but what all blocks have in common is worked out once.
         squares, doubled = np.einsum("ij,ij->i", others, others), -2.0 * others.T
         for part, block in self.blocks():
             found = block @ doubled

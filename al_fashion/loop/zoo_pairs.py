@@ -58,7 +58,7 @@ def _accuracies(zoo: Zoo, name: str, folds: list[Fold]) -> list[float]:
     if name == LOOP:
         probas = own_predictions(zoo, folds)
     else:
-        model = zoo_model(name, also=[LOOP])
+        model = zoo_model(name)
         done = zoo.trainings(model, zoo.planned(model.base), folds)
         probas = [training.proba for training in done]
     return [
