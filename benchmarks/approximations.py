@@ -230,7 +230,7 @@ def neighbour_recall(features: np.ndarray) -> dict[str, Any]:
 
 def made_up(n: int) -> Arrays:
     with tempfile.TemporaryDirectory() as folder:
-        make_pool(Path(folder), n)
+        make_pool(Path(folder), n, np.float32)
         return np.load(Path(folder) / "features.npy"), np.load(Path(folder) / "classes.npy")
 
 

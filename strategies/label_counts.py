@@ -18,6 +18,8 @@ BETAS = np.linspace(0.0, 1.0, 11)
 """Weights of doubt against unusual numbers of labels that `adaptive` tries, as in its paper."""
 ERROR_SAMPLE = 2000
 CHUNK_SETS = 4096
+BITS = 31
+"""Labels of a set that become one whole number; another takes as many photos."""
 
 
 @strategy(
@@ -143,10 +145,8 @@ def cvirs(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection:
     check(pool, k)
     if pool.proba is None:
         return diverse_seed(pool, k, rng)
-    from scipy.stats import rankdata
-
     doubts = label_doubts(pool.proba, pool.multilabel)
-    ranks = np.mean([rankdata(label) for label in doubts.T], axis=0)
+    ranks = np.mean([_ranks(label) for label in doubts.T], axis=0)
     doubt = (ranks - 1.0) / max(len(doubts) - 1, 1)
     return _highest(pool, k, doubt * np.maximum(_set_distances(pool), 0.01), rng)
 
@@ -197,13 +197,36 @@ def _set_distances(pool: Pool) -> np.ndarray:
     assert pool.proba is not None
     predicted = _label_sets(pool.proba, pool.multilabel)
     known = _label_sets(pool.targets, pool.multilabel) if len(pool.labelled) else predicted
-    sets, place = np.unique(predicted, axis=0, return_inverse=True)
-    others, photos = np.unique(known, axis=0, return_counts=True)
+    sets, place, _ = _distinct(predicted)
+    others, _, photos = _distinct(known)
     distances = np.empty(len(sets))
     for start in range(0, len(sets), CHUNK_SETS):
         part = slice(start, start + CHUNK_SETS)
         distances[part] = entropy_distances(sets[part], others) @ (photos / photos.sum())
-    return distances[place.ravel()]
+    return distances[place]
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks (m,) from 1 for the lowest on; equal values share the mean of theirs."""
+    _, place, photos = np.unique(values, return_inverse=True, return_counts=True)
+    shared: np.ndarray = np.cumsum(photos) - (photos - 1) / 2.0
+    return shared[place]
+
+
+def _distinct(sets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The different rows (u, C) of `sets` (m, C) bool, the place (m,) of each, how many it has.
+
+    As numpy.unique along an axis, by way of whole numbers, which sort 20 times as fast as rows.
+    """
+    codes = np.zeros(len(sets), dtype=np.int64)
+    for start in range(0, sets.shape[1], BITS):
+        word = sets[:, start : start + BITS]
+        before = np.unique(codes, return_inverse=True)[1] if start else codes
+        codes = (before << BITS) | np.einsum("ij,j->i", word, 1 << np.arange(word.shape[1]))
+    _, place, photos = np.unique(codes, return_inverse=True, return_counts=True)
+    example = np.empty(len(photos), dtype=np.int64)
+    example[place] = np.arange(len(sets))
+    return sets[example], place, photos
 
 
 def entropy_distances(sets: np.ndarray, others: np.ndarray) -> np.ndarray:

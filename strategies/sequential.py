@@ -11,6 +11,9 @@ from strategies.points import Points
 from strategies.registry import strategy
 from strategies.uncertainty import uncertainty_scores
 
+CHUNK = 2**15
+"""Photos looked at together, so that what is worked out of them stays in the processor's cache."""
+
 
 @strategy(
     "ranked_batch",
@@ -100,24 +103,47 @@ def falcun(pool: Pool, k: int, *, rng: np.random.Generator, gamma: float = 10.0)
     for step in range(k):
         if step:
             _approach(distance, proba, chosen[step - 1])
-        race = rng.standard_exponential(len(unsure), dtype=np.float32) + np.float32(1e-12)
-        # The largest of relevance^gamma / Exp(1) is the draw; in logarithms nothing overflows.
-        keys = np.log(np.maximum(unsure + distance, np.float32(1e-30)))
-        keys *= np.float32(gamma)
-        keys -= np.log(race)
-        keys[picked] = -np.inf
-        chosen[step] = keys.argmax()
+        chosen[step] = _draw(unsure, distance, picked, gamma, rng)
         picked[chosen[step]] = True
     chosen = chosen[np.argsort(-unsure[chosen], kind="stable")]
     return Selection(pool.candidates[chosen], unsure[chosen].astype(np.float64))
 
 
+def _draw(
+    unsure: np.ndarray,
+    distance: np.ndarray,
+    picked: np.ndarray,
+    gamma: float,
+    rng: np.random.Generator,
+) -> int:
+    """A position not yet picked, drawn in proportion to (uncertainty + distance)^gamma."""
+    drawn, highest = 0, -np.inf
+    for start in range(0, len(unsure), CHUNK):
+        part = slice(start, start + CHUNK)
+        relevance = unsure[part] + distance[part]
+        race = rng.standard_exponential(len(relevance), dtype=np.float32) + np.float32(1e-12)
+        # The largest of relevance^gamma / Exp(1) is the draw; in logarithms nothing overflows.
+        keys = np.log(np.maximum(relevance, np.float32(1e-30), out=relevance), out=relevance)
+        keys *= np.float32(gamma)
+        keys -= np.log(race, out=race)
+        keys[picked[part]] = -np.inf
+        first = int(keys.argmax())
+        if keys[first] > highest:
+            drawn, highest = start + first, keys[first]
+    return drawn
+
+
 def _approach(distance: np.ndarray, proba: np.ndarray, pick: int) -> None:
     """Lowers `distance` (m,) to that from the pick, in `proba` (C, m), and scales it to [0, 1]."""
-    found = np.zeros_like(distance)
-    for row in proba:
-        found += np.abs(row - row[pick])
-    np.minimum(distance, found, out=distance)
+    picked = proba[:, pick].copy()
+    for start in range(0, len(distance), CHUNK):
+        part = slice(start, start + CHUNK)
+        found = np.zeros_like(distance[part])
+        differences = np.empty_like(found)
+        for row, value in zip(proba, picked, strict=True):
+            np.subtract(row[part], value, out=differences)
+            found += np.abs(differences, out=differences)
+        np.minimum(distance[part], found, out=distance[part])
     low, high = distance.min(), distance.max()
     distance -= low
     if high > low:

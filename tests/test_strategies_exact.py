@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_strategies_contract import make_pool, select, with_proba
 
-from strategies import StrategyError, coverage, density, greedy, neighbours
+from strategies import StrategyError, coverage, density, greedy, neighbours, sequential
 from strategies.coverage import ball, cover, gaussian, pure_radius
 from strategies.dropout import linear_head
 from strategies.gradients import Gradients
@@ -202,7 +202,9 @@ def test_typiclust_takes_the_densest_of_the_least_labelled_cluster():
         assert points[position].tolist() == inside[distances.argmin()].tolist()
 
 
-def test_falcun_is_its_plain_definition():
+@pytest.mark.parametrize("chunk", [7, 1000], ids=["pieces", "whole"])
+def test_falcun_is_its_plain_definition(chunk, monkeypatch):
+    monkeypatch.setattr(sequential, "CHUNK", chunk)
     pool = make_pool(n=200)
     u = margin_scores(pool.proba).astype(np.float32)
     rng, d, picked = np.random.default_rng(0), u.copy(), []

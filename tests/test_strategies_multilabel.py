@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.stats import rankdata
 
 import strategies
 from strategies import Pool, StrategyError
-from strategies.label_counts import entropy_distances
+from strategies.label_counts import _distinct, _ranks, entropy_distances
 from strategies.ridge import Ridge
 
 BINARY = ["mean_binary_margin", "min_binary_margin", "max_binary_margin", "binary_entropy"]
@@ -139,6 +140,23 @@ def test_cvirs_distance_of_label_sets():
     partly = (2 * joint - h(0.25, 0.75) - h(0.5, 0.5)) / joint
     swapped = (2 * h(0.25, 0.25, 0.5) - 2 * h(0.25, 0.75)) / h(0.25, 0.25, 0.5)
     assert entropy_distances(sets, others)[0] == pytest.approx([partly, 0.0, 1.0, swapped])
+
+
+def test_cvirs_ranks_are_shared_by_equal_doubts():
+    doubts = np.random.default_rng(0).integers(20, size=200) / 20.0
+    assert _ranks(doubts).tolist() == rankdata(doubts).tolist()
+
+
+@pytest.mark.parametrize("labels", [1, 5, 31, 32, 70])
+def test_cvirs_tells_sets_of_labels_apart_however_many_labels(labels):
+    kinds = np.random.default_rng(labels).random((6, labels)) < 0.3
+    kinds[-1] = kinds[0]
+    kinds[-1, -1] ^= True  # another set by the last label alone
+    sets = kinds[np.random.default_rng(0).integers(6, size=50)]
+    found, place, photos = _distinct(sets)
+    assert found[place].tolist() == sets.tolist()
+    assert len(found) == len(np.unique(sets, axis=0))
+    assert photos.tolist() == np.bincount(place).tolist()
 
 
 def test_cvirs_asks_about_unknown_sets_of_equal_doubt():
