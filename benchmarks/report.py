@@ -24,7 +24,8 @@ from sqlalchemy import insert, select
 
 import al_fashion.loop.rounds
 from al_fashion.data.importing import import_photos
-from al_fashion.loop.rounds import RoundOptions, run_round
+from al_fashion.loop.round_plan import RoundOptions
+from al_fashion.loop.rounds import run_round
 from al_fashion.models.cache import FeatureCache
 from al_fashion.reports.html import write_report
 from al_fashion.store.answers import close_answered

@@ -24,7 +24,8 @@ from sklearn.linear_model import LogisticRegression
 from sqlalchemy import insert
 
 import al_fashion.loop.rounds
-from al_fashion.loop.rounds import RoundOptions, run_round
+from al_fashion.loop.round_plan import RoundOptions
+from al_fashion.loop.rounds import run_round
 from al_fashion.models.cache import FeatureCache
 from al_fashion.store.database import writing
 from al_fashion.store.labellers import labeller

@@ -9,13 +9,14 @@ seed set.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
-from strategies.base import InvalidPool, Pool, Selection, StrategyError, check, top_k
+from strategies.base import CHUNK_VALUES, InvalidPool, Pool, Selection, StrategyError, check, top_k
 from strategies.diversity import diverse_seed
+from strategies.greedy import WIDTH, lazy_argmax
 from strategies.registry import strategy
 
 CHUNK_CANDIDATES = 16_384
@@ -134,20 +135,16 @@ def batchbald(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection:
         return diverse_seed(pool, k, rng)
     alone = _scores(pool, _mutual_information) * _questions(pool)
     order = top_k(alone, min(len(alone), BATCHBALD_CANDIDATES), rng)
-    heap = [(-alone[position], place, 0) for place, position in enumerate(order)]
-    heapq.heapify(heap)
+    bounds = alone[order]
     states = np.full((1, len(_members(pool))), 1.0 / len(_members(pool)))
     chosen: list[int] = []
     gains: list[float] = []
-    while len(chosen) < k:
-        gain, place, known = heapq.heappop(heap)
-        outcomes = _outcomes(pool, order[place : place + 1])[:, 0]
-        if known < len(chosen):
-            heapq.heappush(heap, (-_gain(states, outcomes), place, len(chosen)))
-            continue
+    for _ in range(k):
+        place = lazy_argmax(bounds, partial(_gains, pool, order, states), _width(pool, states))
         chosen.append(order[place])
-        gains.append(-gain)
-        states = _extend(states, outcomes, rng)
+        gains.append(bounds[place])
+        states = _extend(states, _outcomes(pool, order[place : place + 1])[:, 0], rng)
+        order, bounds = np.delete(order, place), np.delete(bounds, place)
     scores = np.minimum.accumulate(np.array(gains))
     return Selection(pool.candidates[chosen], scores, {"states": len(states)})
 
@@ -215,16 +212,25 @@ def _mutual_information(outcomes: np.ndarray) -> np.ndarray:
     return _entropy(outcomes.mean(axis=0)) - _entropy(outcomes).mean(axis=0)
 
 
-def _gain(states: np.ndarray, outcomes: np.ndarray) -> float:
-    """What a photo's answer tells about the member beyond the batch so far.
+def _width(pool: Pool, states: np.ndarray) -> int:
+    """How many photos BatchBALD looks at together, so that they stay in the processor's cache."""
+    answers = _members(pool).shape[2] * (2 if pool.multilabel else 1)
+    return max(1, min(WIDTH, CHUNK_VALUES // (len(states) * answers)))
 
-    states (S, T): the joint probability of a batch's answers (one row each) and the member.
-    outcomes (T, questions, outcomes) of the photo.
+
+def _gains(pool: Pool, order: np.ndarray, states: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """What the answers at `places` of `order` tell about the member beyond the batch so far.
+
+    states (S, T): the joint probability of a batch's answers (one row each) and the member. The
+    entropy of each photo's answer given the batch, less what is left of it given the member too.
     """
+    outcomes = _outcomes(pool, order[places])
     likely = states.sum(axis=1)
     posterior = states / np.maximum(likely[:, None], np.finfo(np.float64).tiny)
-    expected = np.einsum("st,tqo->sqo", posterior, outcomes)
-    return float(likely @ (_entropy(expected) - posterior @ _entropy(outcomes)).sum(axis=1))
+    expected = posterior @ outcomes.reshape(len(outcomes), -1)
+    unknown = likely @ (expected * _log(expected))
+    known = states.sum(axis=0) @ _entropy(outcomes).sum(axis=2)
+    return -unknown.reshape(len(places), -1).sum(axis=1) - known
 
 
 def _extend(states: np.ndarray, outcomes: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -14,7 +14,8 @@ from workspaces import LABELS, Known, make_workspace, use_features
 from al_fashion.cli import cli
 from al_fashion.errors import AuditError, QueueError
 from al_fashion.loop.audit import AuditOptions, claim_audit, start_audit, stop_audit
-from al_fashion.loop.rounds import RoundOptions, run_round, watch_rounds
+from al_fashion.loop.round_plan import RoundOptions
+from al_fashion.loop.rounds import run_round, watch_rounds
 from al_fashion.loop.simulate import answer_as_oracle
 from al_fashion.reports.audit import audit_status, audit_text
 from al_fashion.reports.status import workspace_status

@@ -13,7 +13,8 @@ from al_fashion.cli import cli
 from al_fashion.errors import AuditError, QueueError
 from al_fashion.loop.features import FeatureOptions
 from al_fashion.loop.leaks import find_leaks, join_leaks
-from al_fashion.loop.rounds import RoundOptions, run_round
+from al_fashion.loop.round_plan import RoundOptions
+from al_fashion.loop.rounds import run_round
 from al_fashion.loop.suspects import find_suspects, send_back
 from al_fashion.models.cache import FeatureTable
 from al_fashion.stats.label_errors import suspected_errors

@@ -11,7 +11,8 @@ from workspaces import Known, make_workspace, use_features
 from al_fashion.errors import QueueError
 from al_fashion.loop.features import FeatureOptions
 from al_fashion.loop.monitor import start_monitor, watch_accuracy
-from al_fashion.loop.rounds import RoundOptions, run_round
+from al_fashion.loop.round_plan import RoundOptions
+from al_fashion.loop.rounds import run_round
 from al_fashion.loop.simulate import answer_as_oracle
 from al_fashion.models.predictors import saved_head
 from al_fashion.models.saved import load_model

@@ -12,7 +12,8 @@ from workspaces import LABELS, Known, make_workspace, use_features
 
 import strategies
 from al_fashion.errors import QueueError, Refused, WorkspaceError
-from al_fashion.loop.rounds import RoundOptions, run_round, watch_rounds
+from al_fashion.loop.round_plan import RoundOptions
+from al_fashion.loop.rounds import run_round, watch_rounds
 from al_fashion.loop.simulate import answer_as_oracle, known_labels, simulate
 from al_fashion.models.cache import FeatureTable
 from al_fashion.models.predictors import saved_head
@@ -303,7 +304,8 @@ import subprocess
 import sys
 from pathlib import Path
 import al_fashion.loop.rounds
-from al_fashion.loop.rounds import RoundOptions, run_round
+from al_fashion.loop.round_plan import RoundOptions
+from al_fashion.loop.rounds import run_round
 from al_fashion.models.cache import FeatureCache
 from al_fashion.workspace import Workspace
 def wait():

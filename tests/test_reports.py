@@ -20,7 +20,8 @@ from workspaces import LABELS, Known, make_workspace, use_features
 from al_fashion.cli import cli
 from al_fashion.data.importing import import_photos
 from al_fashion.loop.audit import AuditOptions, start_audit
-from al_fashion.loop.rounds import RoundOptions, run_round
+from al_fashion.loop.round_plan import RoundOptions
+from al_fashion.loop.rounds import run_round
 from al_fashion.reports.content import report_content
 from al_fashion.reports.html import plots_folder, write_report
 from al_fashion.reports.pictures import pictures

@@ -13,7 +13,8 @@ from al_fashion.data.removal import remove_photo
 from al_fashion.errors import QueueError
 from al_fashion.loop.features import FeatureOptions
 from al_fashion.loop.predictions import uncertainty
-from al_fashion.loop.rounds import RoundOptions, run_round
+from al_fashion.loop.round_plan import RoundOptions
+from al_fashion.loop.rounds import run_round
 from al_fashion.loop.suspects import find_suspects
 from al_fashion.reports.said import asked_last
 from al_fashion.store.answers import save_answer, undo

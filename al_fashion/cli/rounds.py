@@ -40,7 +40,8 @@ def round_(
 ) -> None:
     """Train on all answers, evaluate, select the next batch and queue it."""
     from al_fashion.loop.features import FeatureOptions
-    from al_fashion.loop.rounds import RoundOptions, run_round, watch_rounds
+    from al_fashion.loop.round_plan import RoundOptions
+    from al_fashion.loop.rounds import run_round, watch_rounds
 
     workspace = Workspace.open(folder)
     options = RoundOptions(

@@ -10,7 +10,8 @@ from al_fashion.data.importing import import_photos
 from al_fashion.errors import WorkspaceError
 from al_fashion.files import write_text
 from al_fashion.loop.features import FeatureOptions
-from al_fashion.loop.rounds import RoundOptions, run_round
+from al_fashion.loop.round_plan import RoundOptions
+from al_fashion.loop.rounds import run_round
 from al_fashion.loop.simulate import answer_as_oracle, known_labels, simulate
 from al_fashion.types import RoundResult
 from al_fashion.workspace import Workspace, create_workspace

@@ -2,22 +2,27 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from sqlalchemy.orm import Session
 
 import strategies
-from al_fashion.errors import ModelError, QueueError
-from al_fashion.loop.features import FeatureOptions, features_of, settings_of
+from al_fashion.errors import ModelError
+from al_fashion.loop.features import features_of, settings_of
 from al_fashion.loop.guesses import guesses
 from al_fashion.loop.learner import Learner
 from al_fashion.loop.predictions import pool_predictions
+from al_fashion.loop.round_plan import (
+    RoundOptions,
+    RoundPlan,
+    open_queries,
+    photos_of,
+    plan_round,
+    round_data,
+)
 from al_fashion.loop.schedules import state_by_ids, state_of_ids
 from al_fashion.loop.step import (
-    MIN_EVALUATED,
     RoundData,
     earlier_model,
     evaluate,
@@ -33,62 +38,15 @@ from al_fashion.models.predictors import head_model, saved_head
 from al_fashion.models.saved import load_model, save_model, training_set_digest
 from al_fashion.stats.sentences import sentences
 from al_fashion.store.audit import claimed_audit
-from al_fashion.store.ceiling import labeller_measures
-from al_fashion.store.consensus import Consensus, consensus, labeller_votes
 from al_fashion.store.database import reading, writing
-from al_fashion.store.photos import count_photos, labels, rules
 from al_fashion.store.predictions import replace_predictions
-from al_fashion.store.queue import count_open, settle_skipped
 from al_fashion.store.rounds import (
     candidates,
-    count_evaluated,
-    newest_info,
-    newest_round,
     record_round,
     unanswered_heldout,
 )
-from al_fashion.types import Evaluation, Interval, Purpose, RoundResult
+from al_fashion.types import Evaluation, Purpose, RoundResult
 from al_fashion.workspace import Workspace
-
-EVALUATED_A_ROUND = 10
-
-
-@dataclass(frozen=True)
-class RoundOptions:
-    """What a round may be told; None leaves the choice to the workspace.
-
-    `batch` photos are queued for training, `evaluated` held-out ones beside them.
-    """
-
-    strategy: str | None = None
-    batch: int | None = None
-    evaluated: int | None = None
-    force: bool = False
-    features: FeatureOptions = field(default_factory=FeatureOptions)
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What a round found in the database before it began.
-
-    `votes` (l, J, C) are the labellers' on the photos of `pool`, where the strategy asks again.
-    """
-
-    number: int
-    look: int
-    people: dict[str, Interval]
-    strategy: str
-    pool: Consensus
-    votes: NDArray[np.float64] | None
-    heldout: Consensus
-    candidates: list[str]
-    to_train: int
-    to_evaluate: list[str]
-    labels: list[str]
-    exclusive: bool
-    metric: str
-    seed: int
-    previous: dict[str, Any]
 
 
 def run_round(workspace: Workspace, options: RoundOptions) -> RoundResult:
@@ -99,9 +57,9 @@ def run_round(workspace: Workspace, options: RoundOptions) -> RoundResult:
     """
     with workspace.lock("run a round"):
         started = time.perf_counter()
-        plan = _plan(workspace, options)
-        table, key = features_of(workspace, _photos(plan), options.features)
-        whole = _round_data(plan, table)
+        plan = plan_round(workspace, options)
+        table, key = features_of(workspace, photos_of(plan), options.features)
+        whole = round_data(plan, table)
         data = projected(whole, plan.seed)
         before = _previous_head(workspace, plan, key)
         learner = train(data, before)
@@ -137,7 +95,7 @@ def watch_rounds(
     No round's own interval ends it: only an audit proves the target.
     """
     while not _is_claimed(workspace):
-        if _open_queries(workspace):
+        if open_queries(workspace):
             time.sleep(every)
             continue
         result = run_round(workspace, _within_reach(workspace, options))
@@ -162,106 +120,7 @@ def _is_claimed(workspace: Workspace) -> bool:
         return claimed_audit(session) is not None
 
 
-def _open_queries(workspace: Workspace) -> int:
-    """Those a round waits for: an audit may take weeks and its photos train nothing."""
-    with writing(workspace.engine) as session:
-        settle_skipped(session)
-        return count_open(session)["rounds"]
-
-
-def _plan(workspace: Workspace, options: RoundOptions) -> _Plan:
-    strategy = options.strategy or workspace.config.strategy
-    reasks = strategies.entry(strategy).reasks
-    waiting = _open_queries(workspace)
-    if waiting and not options.force:
-        raise QueueError(
-            f"{waiting} queries are still open. Answer them with `al-fashion serve`, "
-            "or add to them with --force."
-        )
-    with reading(workspace.engine) as session:
-        fixed = rules(session)
-        remaining = candidates(session)
-        heldout = consensus(session, "heldout")
-        pool = consensus(session, "pool")
-        if not any(count_photos(session)[split] for split in ("pool", "labelled", "heldout")):
-            raise QueueError(
-                "The workspace has no photos. Bring some in with `al-fashion import SOURCE`."
-            )
-        return _Plan(
-            number=newest_round(session) + 1,
-            look=count_evaluated(session) + 1,
-            people=labeller_measures(session),
-            strategy=strategy,
-            pool=pool,
-            votes=labeller_votes(session, "pool", pool.ids) if reasks else None,
-            heldout=heldout,
-            candidates=remaining,
-            to_train=_batch(options.batch, workspace.config.batch, len(remaining)),
-            to_evaluate=_to_evaluate(session, options.evaluated, len(heldout.ids)),
-            labels=[label.name for label in labels(session)],
-            exclusive=fixed.exclusive,
-            metric=fixed.metric,
-            seed=fixed.seed,
-            previous=newest_info(session),
-        )
-
-
-def _batch(asked: int | None, default: int, remaining: int) -> int:
-    """How many photos to queue; asking for more than remain is refused, unless none do."""
-    if asked is not None and asked > remaining > 0:
-        raise QueueError(
-            f"Cannot queue {asked} photos: {remaining} unlabelled remain. "
-            f"Use -n {remaining} or fewer."
-        )
-    return min(default if asked is None else asked, remaining)
-
-
-def _to_evaluate(session: Session, asked: int | None, answered: int) -> list[str]:
-    """The next held-out photos to ask about; at first enough for a first accuracy.
-
-    Asking for more than remain is refused, unless none do.
-    """
-    remaining = unanswered_heldout(session)
-    if asked is not None and asked > len(remaining) > 0:
-        raise QueueError(
-            f"Cannot queue {asked} held-out photos: {len(remaining)} unanswered remain. "
-            f"Use --evaluate {len(remaining)} or fewer."
-        )
-    wanted = max(EVALUATED_A_ROUND, MIN_EVALUATED - answered) if asked is None else asked
-    return remaining[:wanted]
-
-
-def _photos(plan: _Plan) -> list[str]:
-    """The photos a round needs features of, in a fixed order."""
-    # Those about to be evaluated too, so that the next round finds everything computed.
-    return sorted([*plan.candidates, *plan.pool.ids, *plan.heldout.ids, *plan.to_evaluate])
-
-
-def _round_data(plan: _Plan, table: FeatureTable) -> RoundData:
-    rows = table.rows(plan.pool.ids)
-    row_groups = np.full(len(table.ids), "", dtype=object)
-    row_groups[rows] = plan.pool.groups
-    nothing_labelled = RoundData(
-        features=table.features,
-        labelled=np.empty(0, dtype=np.int64),
-        targets=np.empty((0, len(plan.labels))),
-        candidates=np.sort(table.rows(plan.candidates)),
-        heldout=table.rows(plan.heldout.ids),
-        truth=plan.heldout.hard,
-        answered=plan.heldout.answered,
-        groups=plan.heldout.groups,
-        labels=plan.labels,
-        exclusive=plan.exclusive,
-        metric=plan.metric,
-        row_groups=row_groups,
-    )
-    data = nothing_labelled.with_labelled(rows, plan.pool.targets)
-    if plan.votes is None:
-        return data
-    return replace(data, votes=plan.votes[np.argsort(rows, kind="stable")])
-
-
-def _previous_head(workspace: Workspace, plan: _Plan, key: str) -> Head | None:
+def _previous_head(workspace: Workspace, plan: RoundPlan, key: str) -> Head | None:
     """The head of the round before, where it is of the same features and labels."""
     path = workspace.models / f"round-{plan.number - 1}.npz"
     try:
@@ -276,7 +135,7 @@ def _previous_head(workspace: Workspace, plan: _Plan, key: str) -> Head | None:
 def _selected(
     learner: Learner | None,
     data: RoundData,
-    plan: _Plan,
+    plan: RoundPlan,
     rng: np.random.Generator,
     state: dict[str, Any] | None,
 ) -> strategies.Selection | None:
@@ -314,7 +173,7 @@ def _record(
     evaluation: Evaluation | None,
     queued: Sequence[tuple[str, Purpose, float | None]],
     head: Head | None,
-    plan: _Plan,
+    plan: RoundPlan,
     table: FeatureTable,
     info: dict[str, Any],
 ) -> None:
