@@ -10,7 +10,7 @@ import numpy as np
 
 import strategies
 
-CLASSES, BATCH = 10, 100
+CLASSES, BATCH, MEMBERS = 10, 100, 10
 
 SKACTIVEML: dict[str, tuple[str, dict[str, Any]]] = {
     "random": ("RandomSampling", {}),
@@ -41,6 +41,11 @@ PEERS = {
     **dict.fromkeys(MODAL, "modAL"),
     **dict.fromkeys(CLEANLAB, "cleanlab"),
 }
+
+
+def bootstrap_samples(labelled: int) -> np.ndarray:
+    """Positions (MEMBERS, labelled) of what each member of the committee is trained on."""
+    return np.random.default_rng(1).integers(labelled, size=(MEMBERS, labelled))
 
 
 def made_up_votes(pool: strategies.Pool) -> tuple[np.ndarray, np.ndarray]:
@@ -93,15 +98,14 @@ def skactiveml_selection(name: str, pool: strategies.Pool) -> Callable[[], Any]:
     y[pool.labelled] = pool.targets.argmax(axis=1)
     classifier = SklearnClassifier(LogisticRegression(max_iter=200), classes=range(CLASSES))
     classifier.fit(X[pool.labelled], y[pool.labelled])
-    half = pool.labelled[::2]
-    other = clone(classifier).fit(X[half], y[half])
     asked = inspect.signature(strategy.query).parameters
+    samples = pool.labelled[bootstrap_samples(len(pool.labelled))] if "ensemble" in asked else []
     extra = {
         "clf": classifier,
         "fit_clf": False,
         "estimator": classifier,
         "fit_estimator": False,
-        "ensemble": [classifier, other],  # as many members as ours reads
+        "ensemble": [clone(classifier).fit(X[rows], y[rows]) for rows in samples],
         "fit_ensemble": False,
     }
     extra = {key: value for key, value in extra.items() if key in asked}
@@ -127,12 +131,16 @@ def modal_selection(name: str, pool: strategies.Pool) -> Callable[[], Any]:
     if name == "ranked_batch":
         return lambda: uncertainty_batch_sampling(learner, candidates, n_instances=BATCH)
     if name == "consensus_entropy":
-        half = ActiveLearner(
-            LogisticRegression(max_iter=200),
-            X_training=X[pool.labelled[::2]],
-            y_training=pool.targets[::2].argmax(axis=1),
+        committee = Committee(
+            [
+                ActiveLearner(
+                    LogisticRegression(max_iter=200),
+                    X_training=X[pool.labelled[sample]],
+                    y_training=pool.targets[sample].argmax(axis=1),
+                )
+                for sample in bootstrap_samples(len(pool.labelled))
+            ]
         )
-        committee = Committee([learner, half])
         return lambda: consensus_entropy_sampling(committee, candidates, n_instances=BATCH)
 
     def density() -> Any:

@@ -27,6 +27,9 @@ BATCHBALD_STATES = 2_000
 BATCHBALD_CANDIDATES = 1_000
 """Candidates that BatchBALD looks at: those that tell most each for itself."""
 
+NOTHING = 1e-12
+"""Share of what a photo tells alone that is lost in rounding."""
+
 
 @strategy(
     "vote_entropy",
@@ -117,11 +120,11 @@ def batchbald(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection:
     """k <= 10 candidates whose answers together tell most about which member is right.
 
     Greedy in the mutual information of the batch's joint answer and the member, in nats; the score
-    is a photo's gain. Gains only shrink (the information is submodular), so a photo is looked at
-    again only when its last gain would win: exact among the BATCHBALD_CANDIDATES best of `bald`, as
-    long as the batch has at most BATCHBALD_STATES joint outcomes; beyond, so many are drawn
-    (`info["states"]`). The labels of a multi-label photo count as independent of each other given
-    the batch so far.
+    is a photo's gain. Gains only shrink (the information is submodular), so only photos whose last
+    gains may still win are looked at again, a block at a time: exact among the BATCHBALD_CANDIDATES
+    best of `bald`, as long as the batch has at most BATCHBALD_STATES joint outcomes; beyond, so
+    many are drawn (`info["states"]`). The labels of a multi-label photo count as independent of
+    each other given the batch so far.
     Source: Kirsch, van Amersfoort and Gal, BatchBALD, NeurIPS 2019.
     Raises StrategyError for more than 10 photos or without members, and what `base.check` raises.
     """
@@ -140,7 +143,8 @@ def batchbald(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection:
     chosen: list[int] = []
     gains: list[float] = []
     for _ in range(k):
-        place = lazy_argmax(bounds, partial(_gains, pool, order, states), _width(pool, states))
+        evaluate = partial(_gains, pool, alone, order, states)
+        place = lazy_argmax(bounds, evaluate, _width(pool, states))
         chosen.append(order[place])
         gains.append(bounds[place])
         states = _extend(states, _outcomes(pool, order[place : place + 1])[:, 0], rng)
@@ -213,16 +217,19 @@ def _mutual_information(outcomes: np.ndarray) -> np.ndarray:
 
 
 def _width(pool: Pool, states: np.ndarray) -> int:
-    """How many photos BatchBALD looks at together, so that they stay in the processor's cache."""
+    """How many photos BatchBALD looks at together, in a few megabytes."""
     answers = _members(pool).shape[2] * (2 if pool.multilabel else 1)
     return max(1, min(WIDTH, CHUNK_VALUES // (len(states) * answers)))
 
 
-def _gains(pool: Pool, order: np.ndarray, states: np.ndarray, places: np.ndarray) -> np.ndarray:
+def _gains(
+    pool: Pool, alone: np.ndarray, order: np.ndarray, states: np.ndarray, places: np.ndarray
+) -> np.ndarray:
     """What the answers at `places` of `order` tell about the member beyond the batch so far.
 
     states (S, T): the joint probability of a batch's answers (one row each) and the member. The
     entropy of each photo's answer given the batch, less what is left of it given the member too.
+    Where that is lost in rounding, next to nothing, in the order of what they tell `alone` (m,).
     """
     outcomes = _outcomes(pool, order[places])
     likely = states.sum(axis=1)
@@ -230,7 +237,8 @@ def _gains(pool: Pool, order: np.ndarray, states: np.ndarray, places: np.ndarray
     expected = posterior @ outcomes.reshape(len(outcomes), -1)
     unknown = likely @ (expected * _log(expected))
     known = states.sum(axis=0) @ _entropy(outcomes).sum(axis=2)
-    return -unknown.reshape(len(places), -1).sum(axis=1) - known
+    gains = -unknown.reshape(len(places), -1).sum(axis=1) - known
+    return np.maximum(gains, NOTHING * alone[order[places]])
 
 
 def _extend(states: np.ndarray, outcomes: np.ndarray, rng: np.random.Generator) -> np.ndarray:

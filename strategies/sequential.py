@@ -11,6 +11,8 @@ from strategies.points import Points
 from strategies.registry import strategy
 from strategies.uncertainty import uncertainty_scores
 
+LARGEST_GAMMA = 1_000_000
+"""More would leave the range of float32, and takes the largest alone long before."""
 CHUNK = 2**15
 """Photos looked at together, so that what is worked out of them stays in the processor's cache."""
 
@@ -90,8 +92,8 @@ def falcun(pool: Pool, k: int, *, rng: np.random.Generator, gamma: float = 10.0)
     raises.
     """
     check(pool, k)
-    if not 0 <= gamma < np.inf:
-        raise StrategyError(f"gamma is {gamma}: expected a number of 0 or more.")
+    if not 0 <= gamma <= LARGEST_GAMMA:
+        raise StrategyError(f"gamma is {gamma}: expected a number from 0 to {LARGEST_GAMMA:,}.")
     if pool.proba is None:
         return diverse_seed(pool, k, rng)
     unsure = uncertainty_scores(pool, "margin").astype(np.float32)

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import entropy
 
 import strategies
-from strategies import InvalidPool, Pool, StrategyError
+from strategies import InvalidPool, Pool, StrategyError, committee
 
 NAMES = ["vote_entropy", "consensus_entropy", "kl_disagreement", "bald", "batchbald"]
 
@@ -101,6 +101,43 @@ def test_batchbald_is_the_greedy_of_the_joint_information():
         naive.append(max(gains, key=gains.get))
     assert rows == naive
     assert scores.sum() == pytest.approx(joint_information(members, naive))
+
+
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_batchbald_is_greedy_over_more_photos_than_it_looks_at_together(multilabel, monkeypatch):
+    """Beside all gains worked out photo by photo; in blocks of four the bounds decide."""
+    monkeypatch.setattr(committee, "WIDTH", 4)
+    rng = np.random.default_rng(5)
+    members = rng.random((4, 150, 3)) if multilabel else random_members(m=150, classes=4, seed=5)
+    rows, scores = ranked("batchbald", committee_pool(members, multilabel), 3)
+    outcomes = np.stack([1 - members, members], 3) if multilabel else members[:, :, None]
+    states, expected = np.full((1, 4), 0.25), []
+    for step in range(3):
+        gains = np.zeros(150)
+        for row in range(150):
+            for question in outcomes[:, row].transpose(1, 2, 0):
+                answered = states[:, None] * question
+                likely = answered.sum(axis=2)
+                gains[row] += states.sum(axis=1) @ entropy(likely, axis=1)
+                gains[row] -= states.sum(axis=0) @ entropy(question, axis=0)
+        gains[rows[:step]] = -np.inf
+        assert rows[step] == gains.argmax()
+        expected.append(gains.max())
+        for question in outcomes[:, rows[step]].transpose(1, 2, 0):
+            states = (states[:, None] * question).reshape(-1, 4)
+    assert scores == pytest.approx(expected, abs=1e-9)
+
+
+def test_batchbald_with_nothing_left_to_tell_goes_on_as_bald():
+    """Two members that the first answer tells apart: no photo tells anything after it."""
+    members = np.zeros((2, 30, 2))
+    members[:, :, 0] = np.linspace(0.2, 0.8, 30)
+    members[1, :, 0] = np.linspace(0.25, 0.7, 30)
+    members[0, 7, 0], members[1, 7, 0] = 1.0, 0.0
+    members[:, :, 1] = 1 - members[:, :, 0]
+    batch, scores = ranked("batchbald", committee_pool(members), 6)
+    assert batch == ranked("bald", committee_pool(members), 6)[0]
+    assert scores[1:].max() < 1e-9
 
 
 def test_batchbald_draws_joint_answers_where_there_are_many():

@@ -317,6 +317,7 @@ def test_power_draws_in_proportion():
         ("informative_diverse", {"clusters": 0}, "0 clusters"),
         ("ranked_batch", {"scale": 0.0}, "Scale 0.0"),
         ("falcun", {"gamma": -1.0}, "gamma is -1.0"),
+        ("falcun", {"gamma": 1e38}, "from 0 to 1,000,000"),
         ("dropquery", {"rate": 1.0}, "Rate 1.0"),
         ("information_density", {"beta": np.nan}, "beta is nan"),
         ("graph_density", {"neighbours": 0}, "0 neighbours"),

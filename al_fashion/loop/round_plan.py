@@ -69,10 +69,10 @@ class RoundPlan:
 
 
 def plan_round(workspace: Workspace, options: RoundOptions) -> RoundPlan:
-    """What the next round finds and is to do; writes nothing but that skipped queries are settled.
+    """What the next round finds and is to do; writes no more than `open_queries`.
 
-    Raises QueueError for open queries, no photos, or more asked for than remain, and
-    strategies.UnknownStrategy.
+    Raises QueueError for open queries unless forced, without any photos, and where more are asked
+    for than remain, if any do; strategies.StrategyError for a strategy that there is not.
     """
     strategy = options.strategy or workspace.config.strategy
     reasks = strategies.entry(strategy).reasks
@@ -167,7 +167,10 @@ def round_data(plan: RoundPlan, table: FeatureTable) -> RoundData:
 
 
 def open_queries(workspace: Workspace) -> int:
-    """Those a round waits for: an audit may take weeks and its photos train nothing."""
+    """How many a round waits for, once skipped photos are settled.
+
+    Not an audit's, which may take weeks and whose photos train nothing.
+    """
     with writing(workspace.engine) as session:
         settle_skipped(session)
         return count_open(session)["rounds"]

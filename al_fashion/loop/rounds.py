@@ -50,7 +50,9 @@ from al_fashion.workspace import Workspace
 
 
 def run_round(workspace: Workspace, options: RoundOptions) -> RoundResult:
-    """Train on all answers, evaluate, select and queue; nothing is written before the end.
+    """Train on all answers, evaluate, select and queue.
+
+    Nothing is written before the end, but that skipped photos with nobody left to ask are settled.
 
     Raises QueueError for open queries or too large a batch, strategies.StrategyError,
     MissingPhotos, WeightsError, WorkspaceError.
