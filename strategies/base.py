@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,6 +12,8 @@ CHUNK_VALUES = 2**18
 """Feature values read at once (1 MB as float32), so that they stay in the processor's cache."""
 CHUNK_ROWS = 128
 """Photos read at once at least, however many features they have."""
+PIECE_VALUES = 2**16
+"""Probabilities looked at together, so that what is made of them stays in the cache too."""
 
 
 LARGEST_FEATURE = 1e17
@@ -116,6 +118,22 @@ def row_chunks(features: np.ndarray, rows: np.ndarray) -> Iterator[tuple[slice, 
     for start in range(0, len(rows), step):
         part = slice(start, min(start + step, len(rows)))
         yield part, as_float32(_take(features, rows[part]))
+
+
+def by_pieces(of: Callable[..., np.ndarray], values: np.ndarray, *others: np.ndarray) -> np.ndarray:
+    """`of(values, *others)`, one number (m,) for each row of `values` (m, C) and of the others.
+
+    It is called for some rows at a time, whose intermediate results stay in the processor's cache.
+    """
+    parts = [of(values[part], *(other[part] for other in others)) for part in _pieces(values.shape)]
+    return np.concatenate(parts or [np.empty(0)])
+
+
+def _pieces(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Rows of probabilities (m, C) that are looked at together."""
+    step = max(1, PIECE_VALUES // max(1, shape[1]))
+    for start in range(0, shape[0], step):
+        yield slice(start, start + step)
 
 
 def _take(features: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -260,7 +278,9 @@ def _check_shapes(pool: Pool) -> None:
 def _check_probabilities(proba: np.ndarray, multilabel: bool) -> None:
     if not len(proba):
         return
-    low, high = float(proba.min()), float(proba.max())
+    parts = [_extremes(proba[part]) for part in _pieces(proba.shape)]
+    lowest, highest, apart = np.array(parts).T
+    low, high = float(lowest.min()), float(highest.max())  # NaN where any is
     if not np.isfinite(low + high):
         bad = np.flatnonzero(~np.isfinite(proba).all(axis=1))
         raise InvalidPool(
@@ -276,13 +296,18 @@ def _check_probabilities(proba: np.ndarray, multilabel: bool) -> None:
         return
     if proba.shape[1] < 2:
         raise InvalidPool("One class in a single-label pool: expected 2 or more. Use multilabel.")
-    # Not a product with ones, for which NumPy starts threads that go on spinning.
-    dtype = np.float32 if proba.itemsize < 8 else np.float64
-    sums = np.einsum("ij->i", proba, dtype=dtype, casting="same_kind")
-    if np.abs(sums - 1).max() > 0.01:
+    if apart.max() > 0.01:
         raise InvalidPool(
             "Probabilities of a single-label pool do not sum to 1. Use multilabel, or a softmax."
         )
+
+
+def _extremes(proba: np.ndarray) -> tuple[float, float, float]:
+    """The lowest and highest of some probabilities, and the largest |sum of a photo's - 1|."""
+    # Not a product with ones, for which NumPy starts threads that go on spinning.
+    dtype = np.float32 if proba.itemsize < 8 else np.float64
+    sums = np.einsum("ij->i", proba, dtype=dtype, casting="same_kind")
+    return float(proba.min()), float(proba.max()), float(np.abs(sums - 1).max())
 
 
 def _are_probabilities(values: np.ndarray) -> bool:

@@ -19,7 +19,8 @@ from strategies.diversity import diverse_seed
 from strategies.greedy import WIDTH, lazy_argmax
 from strategies.registry import strategy
 
-CHUNK_CANDIDATES = 16_384
+CHUNK_CANDIDATES = 2_048
+"""Photos whose members are looked at together, so that they stay in the processor's cache."""
 BATCHBALD_LARGEST = 10
 """Most photos of a BatchBALD batch: the outcomes of a batch multiply with every photo."""
 BATCHBALD_STATES = 2_000

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from strategies.base import Pool, Selection, StrategyError, check, row_chunks, top_k
+from strategies.base import Pool, Selection, StrategyError, by_pieces, check, row_chunks, top_k
 from strategies.diversity import diverse_seed
 from strategies.multilabel import label_doubts
 from strategies.registry import strategy
@@ -61,7 +61,7 @@ def audi(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection:
     _refuse_single_label(pool, "audi")
     if pool.proba is None:
         return diverse_seed(pool, k, rng)
-    nearest = label_doubts(pool.proba, True).max(axis=1)
+    nearest = by_pieces(lambda proba: label_doubts(proba, True).max(axis=1), pool.proba)
     # Numbers of labels differ by whole ones from the same mean, so this only breaks ties.
     steps = np.round(_inconsistency(pool, pool.proba), 9)
     return _highest(pool, k, np.searchsorted(np.unique(steps), steps) + 0.5 * nearest, rng)
@@ -88,7 +88,7 @@ def adaptive(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection:
     _refuse_single_label(pool, "adaptive")
     if pool.proba is None:
         return diverse_seed(pool, k, rng)
-    doubt = 1.0 / np.maximum(_separation(pool.proba), 1e-3)
+    doubt = 1.0 / np.maximum(by_pieces(_separation, pool.proba), 1e-3)
     inconsistency = _inconsistency(pool, pool.proba)
     batches = {
         float(beta): top_k(doubt**beta * inconsistency ** (1.0 - beta), k, rng) for beta in BETAS
@@ -117,13 +117,7 @@ def mmc(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection:
     check(pool, k)
     if pool.proba is None:
         return diverse_seed(pool, k, rng)
-    proba = pool.proba.astype(np.float64)
-    order = np.argsort(-proba, axis=1, kind="stable")
-    likely = np.empty(proba.shape, dtype=bool)
-    counts = _likely_counts(pool)
-    np.put_along_axis(likely, order, np.arange(proba.shape[1]) < counts[:, None], axis=1)
-    loss = np.where(likely, 1.0 - proba, proba).sum(axis=1)
-    return _highest(pool, k, loss, rng)
+    return _highest(pool, k, by_pieces(_loss, pool.proba, _likely_counts(pool)), rng)
 
 
 @strategy(
@@ -164,18 +158,21 @@ def _highest(pool: Pool, k: int, scores: np.ndarray, rng: np.random.Generator) -
     return Selection(pool.candidates[chosen], scores[chosen])
 
 
-def _label_sets(values: np.ndarray, multilabel: bool) -> np.ndarray:
-    """(rows, C) bool from probabilities or soft labels: at least one half, or the highest."""
-    if multilabel:
-        return values >= 0.5
-    return np.eye(values.shape[1], dtype=bool)[values.argmax(axis=1)]
-
-
 def _inconsistency(pool: Pool, proba: np.ndarray) -> np.ndarray:
     """Distance (m,) of each candidate's number of labels to the mean number of the labelled."""
-    numbers = (proba >= 0.5).sum(axis=1)
+    numbers = by_pieces(lambda proba: (proba >= 0.5).sum(axis=1), proba)
     known = (pool.targets >= 0.5).sum(axis=1) if len(pool.labelled) else numbers
     return np.abs(numbers - known.mean())
+
+
+def _loss(proba: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Sum over labels (m,) of what the model lacks of the `counts` (m,) likeliest (see `mmc`)."""
+    proba = proba.astype(np.float64)
+    order = np.argsort(-proba, axis=1, kind="stable")
+    likely = np.empty(proba.shape, dtype=bool)
+    np.put_along_axis(likely, order, np.arange(proba.shape[1]) < counts[:, None], axis=1)
+    loss: np.ndarray = np.where(likely, 1.0 - proba, proba).sum(axis=1)
+    return loss
 
 
 def _separation(proba: np.ndarray) -> np.ndarray:
@@ -195,10 +192,10 @@ def _set_distances(pool: Pool) -> np.ndarray:
     Each pair of different sets is compared once, however many photos have them.
     """
     assert pool.proba is not None
-    predicted = _label_sets(pool.proba, pool.multilabel)
-    known = _label_sets(pool.targets, pool.multilabel) if len(pool.labelled) else predicted
-    sets, place, _ = _distinct(predicted)
-    others, _, photos = _distinct(known)
+    sets, place, own = _label_sets(pool.proba, pool.multilabel)
+    others, _, photos = _label_sets(pool.targets, pool.multilabel)
+    if not len(pool.labelled):
+        others, photos = sets, own
     distances = np.empty(len(sets))
     for start in range(0, len(sets), CHUNK_SETS):
         part = slice(start, start + CHUNK_SETS)
@@ -213,20 +210,39 @@ def _ranks(values: np.ndarray) -> np.ndarray:
     return shared[place]
 
 
+def _label_sets(values: np.ndarray, multilabel: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Different sets of labels (u, C) bool, the place (m,) of each photo's, how many have each.
+
+    From probabilities or soft labels (m, C): those of at least one half, or the highest alone.
+    """
+    if multilabel:
+        return _distinct(values >= 0.5)
+    highest, place, photos = _numbered(values.argmax(axis=1))
+    return np.eye(values.shape[1], dtype=bool)[highest], place, photos
+
+
 def _distinct(sets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The different rows (u, C) of `sets` (m, C) bool, the place (m,) of each, how many it has.
 
     As numpy.unique along an axis, by way of whole numbers, which sort many times as fast as rows.
     """
-    codes = np.zeros(len(sets), dtype=np.int64)
+    place = np.zeros(len(sets), dtype=np.int64)
     for start in range(0, sets.shape[1], BITS):
         word = sets[:, start : start + BITS]
-        before = np.unique(codes, return_inverse=True)[1] if start else codes
-        codes = (before << BITS) | np.einsum("ij,j->i", word, 1 << np.arange(word.shape[1]))
-    _, place, photos = np.unique(codes, return_inverse=True, return_counts=True)
+        codes = np.einsum("ij,j->i", word, 1 << np.arange(word.shape[1]))
+        _, place, photos = _numbered((place << BITS) | codes)
     example = np.empty(len(photos), dtype=np.int64)
     example[place] = np.arange(len(sets))
     return sets[example], place, photos
+
+
+def _numbered(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Different codes (u,), the place (m,) of each, how many have each; all codes 0 or more."""
+    if codes.max(initial=0) > len(codes):
+        return np.unique(codes, return_inverse=True, return_counts=True)
+    # Small numbers are counted, which takes time in proportion where sorting takes more.
+    photos = np.bincount(codes)
+    return np.flatnonzero(photos), (np.cumsum(photos > 0) - 1)[codes], photos[photos > 0]
 
 
 def entropy_distances(sets: np.ndarray, others: np.ndarray) -> np.ndarray:

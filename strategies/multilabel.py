@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from strategies.base import Pool, Selection, check, top_k
+from strategies.base import Pool, Selection, by_pieces, check, top_k
 from strategies.diversity import diverse_seed
 from strategies.registry import strategy
 from strategies.uncertainty import margin_scores, normalised_entropy
@@ -140,7 +140,11 @@ def _by_doubts(
     check(pool, k)
     if pool.proba is None:
         return diverse_seed(pool, k, rng)
-    return _highest(pool, k, score(label_doubts(pool.proba, pool.multilabel)), rng)
+
+    def of(proba: np.ndarray) -> np.ndarray:
+        return score(label_doubts(proba, pool.multilabel))
+
+    return _highest(pool, k, by_pieces(of, pool.proba), rng)
 
 
 def _highest(pool: Pool, k: int, scores: np.ndarray, rng: np.random.Generator) -> Selection:

@@ -6,12 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from strategies.base import Pool, Selection, StrategyError, check, top_k
+from strategies.base import Pool, Selection, StrategyError, by_pieces, check, top_k
 from strategies.diversity import diverse_seed
 from strategies.registry import strategy
-
-CHUNK = 2**16
-"""Values of probabilities looked at together, so that they stay in the processor's cache."""
 
 Score = Callable[[np.ndarray, bool], np.ndarray]
 
@@ -23,7 +20,7 @@ def least_confidence_scores(proba: np.ndarray, multilabel: bool = False) -> np.n
     Source: Lewis and Gale, A sequential algorithm for training text classifiers, SIGIR 1994;
     Culotta and McCallum, AAAI 2005 for sets of labels.
     """
-    return _in_chunks(_least_confidence, proba, multilabel)
+    return _by_classes(_least_confidence, proba, multilabel)
 
 
 def margin_scores(proba: np.ndarray, multilabel: bool = False) -> np.ndarray:
@@ -33,7 +30,7 @@ def margin_scores(proba: np.ndarray, multilabel: bool = False) -> np.ndarray:
     Source: Scheffer, Decomain and Wrobel, Active hidden Markov models for information extraction,
     IDA 2001.
     """
-    return _in_chunks(_margin, proba, multilabel)
+    return _by_classes(_margin, proba, multilabel)
 
 
 def normalised_entropy(proba: np.ndarray, multilabel: bool = False) -> np.ndarray:
@@ -42,7 +39,7 @@ def normalised_entropy(proba: np.ndarray, multilabel: bool = False) -> np.ndarra
     Multi-label: the mean over labels of the binary entropy over log 2.
     Source: Shannon 1948; as H_i in Yang et al., IJCV 113 (2015).
     """
-    return _in_chunks(_entropy, proba, multilabel)
+    return _by_classes(_entropy, proba, multilabel)
 
 
 SCORES: dict[str, Score] = {
@@ -157,15 +154,13 @@ def _top(pool: Pool, k: int, measure: str, rng: np.random.Generator) -> Selectio
     return Selection(pool.candidates[chosen], scores[chosen])
 
 
-def _in_chunks(score: Score, proba: np.ndarray, multilabel: bool) -> np.ndarray:
-    scores = np.empty(len(proba))
-    step = max(1, CHUNK // max(1, proba.shape[1]))
-    for start in range(0, len(proba), step):
-        part = slice(start, start + step)
+def _by_classes(score: Score, proba: np.ndarray, multilabel: bool) -> np.ndarray:
+    def of(block: np.ndarray) -> np.ndarray:
         # Classes by photos, so that what is done class by class runs along memory.
-        block = np.ascontiguousarray(proba[part].T, dtype=np.float64)
-        scores[part] = score(np.clip(block, 0.0, 1.0, out=block), multilabel)
-    return scores
+        classes = np.ascontiguousarray(block.T, dtype=np.float64)
+        return score(np.clip(classes, 0.0, 1.0, out=classes), multilabel)
+
+    return by_pieces(of, proba)
 
 
 def _least_confidence(p: np.ndarray, multilabel: bool) -> np.ndarray:
