@@ -14,7 +14,7 @@ from functools import partial
 
 import numpy as np
 
-from strategies.base import CHUNK_VALUES, InvalidPool, Pool, Selection, StrategyError, check, top_k
+from strategies.base import PIECE_VALUES, InvalidPool, Pool, Selection, StrategyError, check, top_k
 from strategies.diversity import diverse_seed
 from strategies.greedy import WIDTH, lazy_argmax
 from strategies.registry import strategy
@@ -218,9 +218,9 @@ def _mutual_information(outcomes: np.ndarray) -> np.ndarray:
 
 
 def _width(pool: Pool, states: np.ndarray) -> int:
-    """How many photos BatchBALD looks at together, in a few megabytes."""
+    """How many photos BatchBALD looks at together, so that they stay in the processor's cache."""
     answers = _members(pool).shape[2] * (2 if pool.multilabel else 1)
-    return max(1, min(WIDTH, CHUNK_VALUES // (len(states) * answers)))
+    return max(1, min(WIDTH, PIECE_VALUES // (len(states) * answers)))
 
 
 def _gains(
@@ -245,8 +245,8 @@ def _gains(
 def _extend(states: np.ndarray, outcomes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The joint of the batch's answers and the member with one more photo answered.
 
-    Where that makes more than BATCHBALD_STATES rows, rows are drawn by their probability, evenly
-    spread (systematic resampling, Kitagawa 1996), and count alike.
+    Where that makes more than BATCHBALD_STATES rows, as many are drawn by their probability, evenly
+    spread (systematic resampling, Kitagawa 1996), and count as often as they were drawn.
     """
     for question in range(outcomes.shape[1]):
         states = (states[:, None, :] * outcomes[:, question].T[None]).reshape(-1, states.shape[1])
@@ -255,6 +255,6 @@ def _extend(states: np.ndarray, outcomes: np.ndarray, rng: np.random.Generator) 
         if len(states) > BATCHBALD_STATES:
             places = (np.arange(BATCHBALD_STATES) + rng.random()) / BATCHBALD_STATES
             drawn = np.searchsorted(np.cumsum(likely) / likely.sum(), places)
-            drawn = np.minimum(drawn, len(states) - 1)
-            states = states[drawn] / likely[drawn, None] / BATCHBALD_STATES
+            drawn, times = np.unique(np.minimum(drawn, len(states) - 1), return_counts=True)
+            states = states[drawn] * (times / likely[drawn] / BATCHBALD_STATES)[:, None]
     return states

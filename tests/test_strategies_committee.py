@@ -145,7 +145,7 @@ def test_batchbald_draws_joint_answers_where_there_are_many():
     selection = strategies.get("batchbald")(
         committee_pool(members), 10, rng=np.random.default_rng(0)
     )
-    assert selection.info["states"] == 2000
+    assert 1000 < selection.info["states"] <= 2000
     chosen = selection.indices.tolist()
     exact = joint_information(members, chosen[:6])
     assert selection.scores[:6].sum() == pytest.approx(exact, rel=0.02)
