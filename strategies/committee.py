@@ -29,7 +29,7 @@ BATCHBALD_CANDIDATES = 1_000
 """Candidates that BatchBALD looks at: those that tell most each for itself."""
 
 NOTHING = 1e-12
-"""Share of what a photo tells alone that is lost in rounding."""
+"""Information lost in rounding, as a share of the entropies that it is the difference of."""
 
 
 @strategy(
@@ -239,7 +239,7 @@ def _gains(
     unknown = likely @ (expected * _log(expected))
     known = states.sum(axis=0) @ _entropy(outcomes).sum(axis=2)
     gains = -unknown.reshape(len(places), -1).sum(axis=1) - known
-    return np.maximum(gains, NOTHING * alone[order[places]])
+    return np.where(gains > NOTHING * (1.0 + known), gains, NOTHING * alone[order[places]])
 
 
 def _extend(states: np.ndarray, outcomes: np.ndarray, rng: np.random.Generator) -> np.ndarray:

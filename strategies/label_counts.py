@@ -193,9 +193,9 @@ def _set_distances(pool: Pool) -> np.ndarray:
     """
     assert pool.proba is not None
     sets, place, own = _label_sets(pool.proba, pool.multilabel)
-    others, _, photos = _label_sets(pool.targets, pool.multilabel)
-    if not len(pool.labelled):
-        others, photos = sets, own
+    others, photos = sets, own
+    if len(pool.labelled):
+        others, _, photos = _label_sets(pool.targets, pool.multilabel)
     distances = np.empty(len(sets))
     for start in range(0, len(sets), CHUNK_SETS):
         part = slice(start, start + CHUNK_SETS)

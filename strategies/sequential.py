@@ -12,7 +12,7 @@ from strategies.registry import strategy
 from strategies.uncertainty import uncertainty_scores
 
 LARGEST_GAMMA = 1_000_000
-"""More would leave the range of float32, and takes the largest alone long before."""
+"""Takes the largest alone, as smaller ones do already; float32 would overflow far beyond."""
 CHUNK = 2**15
 """Photos looked at together, so that what is worked out of them stays in the processor's cache."""
 
@@ -86,7 +86,7 @@ def falcun(pool: Pool, k: int, *, rng: np.random.Generator, gamma: float = 10.0)
     Within the batch the most uncertain photos come first; the score is their uncertainty. Before
     there is a model, a diverse seed set.
 
-    gamma: 0 draws uniformly, a large one takes the largest.
+    gamma: 0 draws uniformly, a large one takes the largest; at most LARGEST_GAMMA.
     Source: Gilhuber, Beer, Ma and Seidl, FALCUN: a simple and efficient deep active learning
     strategy, ECML PKDD 2024. Raises StrategyError for a gamma out of range, and what `base.check`
     raises.

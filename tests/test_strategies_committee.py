@@ -128,11 +128,12 @@ def test_batchbald_is_greedy_over_more_photos_than_it_looks_at_together(multilab
     assert scores == pytest.approx(expected, abs=1e-9)
 
 
-def test_batchbald_with_nothing_left_to_tell_goes_on_as_bald():
+@pytest.mark.parametrize("apart", [0.1, 0.001])
+def test_batchbald_with_nothing_left_to_tell_goes_on_as_bald(apart):
     """Two members that the first answer tells apart: no photo tells anything after it."""
     members = np.zeros((2, 30, 2))
-    members[:, :, 0] = np.linspace(0.2, 0.8, 30)
-    members[1, :, 0] = np.linspace(0.25, 0.7, 30)
+    members[:, :, 0] = np.random.default_rng(0).uniform(0.2, 0.8, 30)
+    members[1, :, 0] += np.random.default_rng(1).uniform(0.01, 1, 30) * apart
     members[0, 7, 0], members[1, 7, 0] = 1.0, 0.0
     members[:, :, 1] = 1 - members[:, :, 0]
     batch, scores = ranked("batchbald", committee_pool(members), 6)
@@ -149,6 +150,16 @@ def test_batchbald_draws_joint_answers_where_there_are_many():
     chosen = selection.indices.tolist()
     exact = joint_information(members, chosen[:6])
     assert selection.scores[:6].sum() == pytest.approx(exact, rel=0.02)
+
+
+def test_drawn_answers_count_as_often_as_they_were_drawn():
+    rng = np.random.default_rng(0)
+    states = rng.dirichlet(np.ones(3), size=1500) * rng.dirichlet(np.full(1500, 0.1))[:, None]
+    outcomes = rng.dirichlet(np.ones(4), size=3)[:, None]
+    extended = committee._extend(states, outcomes, rng)
+    assert len(extended) < 1000  # most of the weight is on few of the 6,000
+    assert extended.sum() == pytest.approx(1.0)
+    assert extended.sum(axis=0) == pytest.approx(states.sum(axis=0), abs=0.02)
 
 
 def test_batchbald_does_not_ask_the_same_twice():

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import rankdata
 
 import strategies
-from strategies import Pool, StrategyError
+from strategies import Pool, StrategyError, base
 from strategies.label_counts import _distinct, _ranks, entropy_distances
 from strategies.ridge import Ridge
 
@@ -140,6 +140,41 @@ def test_cvirs_distance_of_label_sets():
     partly = (2 * joint - h(0.25, 0.75) - h(0.5, 0.5)) / joint
     swapped = (2 * h(0.25, 0.25, 0.5) - 2 * h(0.25, 0.75)) / h(0.25, 0.25, 0.5)
     assert entropy_distances(sets, others)[0] == pytest.approx([partly, 0.0, 1.0, swapped])
+
+
+def test_cvirs_needs_no_targets_where_nothing_is_labelled():
+    pool = label_pool(np.random.default_rng(0).random((20, 4)), targets=np.zeros((0, 0)))
+    assert len(ranked("cvirs", pool, 5)) == 5
+
+
+@pytest.mark.parametrize("name", [*BINARY, *COUNTING, "mmc"])
+def test_looking_at_few_photos_at_once_changes_nothing(name, monkeypatch):
+    rng = np.random.default_rng(4)
+    targets = (rng.random((30, 4)) > 0.6).astype(float)
+    pool = label_pool(rng.beta(0.5, 0.5, size=(200, 4)), targets=targets)
+    whole = ranked(name, pool, 20)
+    monkeypatch.setattr(base, "PIECE_VALUES", 24)
+    assert ranked(name, pool, 20) == whole
+
+
+@pytest.mark.parametrize(
+    ("value", "message"), [(np.nan, "position 190"), (-0.5, "from -0.5"), (1.5, "to 1.5")]
+)
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_a_wrong_probability_is_found_in_every_piece(value, message, multilabel, monkeypatch):
+    monkeypatch.setattr(base, "PIECE_VALUES", 24)
+    proba = np.full((200, 4), 0.25)
+    proba[190, 1] = value
+    with pytest.raises(StrategyError, match=message):
+        ranked("margin", label_pool(proba, multilabel=multilabel), 5)
+
+
+def test_a_sum_that_is_not_one_is_found_in_every_piece(monkeypatch):
+    monkeypatch.setattr(base, "PIECE_VALUES", 24)
+    proba = np.full((200, 4), 0.25)
+    proba[190] = 0.2
+    with pytest.raises(StrategyError, match="do not sum to 1"):
+        ranked("margin", label_pool(proba, multilabel=False), 5)
 
 
 def test_cvirs_ranks_are_shared_by_equal_doubts():
