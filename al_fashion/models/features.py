@@ -13,6 +13,9 @@ from al_fashion.models.backbones import Backbone
 from al_fashion.models.cache import FeatureCache
 
 BATCH = 16
+SMALL_BATCH = 64
+"""Photos at once up to SMALL pixels a side, which is a tenth to a fifth faster there."""
+SMALL = 64
 _READERS = 2
 _BATCHES_AHEAD = 2
 
@@ -24,20 +27,22 @@ def compute_features(
     backbone_factory: Callable[[], Backbone],
     *,
     size: int,
-    batch_size: int = BATCH,
+    batch_size: int | None = None,
     progress: bool = True,
 ) -> None:
     """Add to `cache` the features of those of `ids` (SHA-256, hexadecimal) that it lacks.
 
     `read` gives a photo's pixels, uint8 RGB (h, w, 3), and may be called from several threads;
-    what it raises is raised here, with every batch before it cached. Every batch is on disk
-    before the next is looked at. The backbone is built only if a photo is missing. Raises
-    WeightsError for a backbone that gives NaN or infinity, which is not cached.
+    what it raises is raised here, with every batch before it cached. Every batch, by default of
+    BATCH photos or SMALL_BATCH small ones, is on disk before the next is looked at. The backbone is
+    built only if a photo is missing. Raises WeightsError for a backbone that gives NaN or infinity,
+    which is not cached.
     """
     cached = set(cache.ids())
     missing = [image_id for image_id in dict.fromkeys(ids) if image_id not in cached]
     if not missing:
         return
+    batch_size = batch_size or (SMALL_BATCH if size <= SMALL else BATCH)
     batches = [missing[start : start + batch_size] for start in range(0, len(missing), batch_size)]
     photos = _read_ahead(missing, lambda image_id: resize(read(image_id), size), batch_size)
     # Shown from the start, because loading TensorFlow alone takes seconds.
