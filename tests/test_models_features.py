@@ -56,6 +56,15 @@ def cache(tmp_path: Path) -> FeatureCache:
     return FeatureCache(tmp_path / "features", DIMENSION)
 
 
+@pytest.mark.parametrize(("size", "largest"), [(64, 64), (65, 16)])
+def test_more_small_photos_are_seen_at_once(cache: FeatureCache, size: int, largest: int) -> None:
+    backbone = MeanColour()
+    compute_features(photo_ids(70), photo, cache, lambda: backbone, size=size, progress=False)
+    seen = [shape[0] for shape in backbone.batches]  # type: ignore[attr-defined]
+    assert max(seen) == largest
+    assert sum(seen) == 70
+
+
 def test_every_photo_gets_its_own_features(cache: FeatureCache) -> None:
     ids = photo_ids(10)
     backbone = MeanColour()

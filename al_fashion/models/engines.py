@@ -22,11 +22,12 @@ Maps = Callable[[np.ndarray], list[np.ndarray]]
 
 _GRAPHICS_CARD = Path("/dev/nvidia0")
 _SMALLEST_FOR_NCNN = 48
-"""Pixels a side; below it Keras is faster, at 64 px they are alike (docs/benchmarks.md)."""
+"""Pixels a side; below it Keras is much faster. Here its gain is a fifth, which its loading takes
+from small collections, and it needs twice the memory (docs/benchmarks.md)."""
 
 
 def choose_engine(asked: Engine, size: int) -> Engine:
-    """`keras` or `ncnn`: auto is what is faster with photos of `size` pixels. Loads neither.
+    """`keras` or `ncnn`: auto is what serves photos of `size` pixels best. Loads neither.
 
     That is ncnn on a CPU where it is installed, but for the smallest photos.
 
