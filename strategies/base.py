@@ -109,6 +109,12 @@ def top_k(scores: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
     return chosen.astype(np.int64)
 
 
+def highest(pool: Pool, k: int, scores: np.ndarray, rng: np.random.Generator) -> Selection:
+    """The k candidates of the highest `scores` (m,), which are theirs; see `top_k`."""
+    chosen = top_k(scores, k, rng)
+    return Selection(pool.candidates[chosen], scores[chosen])
+
+
 def row_chunks(features: np.ndarray, rows: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     """Yields (positions in `rows`, their features as float32), a bounded block at a time.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from strategies.base import Pool, Selection, StrategyError, check, top_k
+from strategies.base import Pool, Selection, StrategyError, check, highest
 from strategies.clusters import assign, centroids
 from strategies.points import embed
 from strategies.registry import strategy
@@ -16,9 +16,7 @@ STRATA = 100
 def random(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection:
     """k candidates drawn uniformly without replacement. Raises what `base.check` raises."""
     check(pool, k)
-    scores = rng.random(len(pool.candidates))
-    chosen = top_k(scores, k, rng)
-    return Selection(pool.candidates[chosen], scores[chosen])
+    return highest(pool, k, rng.random(len(pool.candidates)), rng)
 
 
 @strategy("stratified", "Drawn at random, from every cluster its share (Cochran 1977, chapter 5).")

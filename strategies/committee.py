@@ -14,7 +14,16 @@ from functools import partial
 
 import numpy as np
 
-from strategies.base import PIECE_VALUES, InvalidPool, Pool, Selection, StrategyError, check, top_k
+from strategies.base import (
+    PIECE_VALUES,
+    InvalidPool,
+    Pool,
+    Selection,
+    StrategyError,
+    check,
+    highest,
+    top_k,
+)
 from strategies.diversity import diverse_seed
 from strategies.greedy import WIDTH, lazy_argmax
 from strategies.registry import strategy
@@ -200,8 +209,7 @@ def _most_disputed(
     if _cold(pool):
         return diverse_seed(pool, k, rng)
     scores = _scores(pool, score)
-    chosen = top_k(scores, k, rng)
-    return Selection(pool.candidates[chosen], scores[chosen])
+    return highest(pool, k, scores, rng)
 
 
 def _log(p: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from strategies.base import Pool, Selection, StrategyError, check, row_chunks, top_k
+from strategies.base import Pool, Selection, StrategyError, check, highest, row_chunks
 from strategies.diversity import diverse_seed
 from strategies.neighbours import nearest_neighbours
 from strategies.points import embed
@@ -48,8 +48,7 @@ def information_density(
         return diverse_seed(pool, k, rng)
     density = mean_similarity(pool.features, pool.candidates)
     scores = uncertainty_scores(pool, uncertainty) * density**beta
-    chosen = top_k(scores, k, rng)
-    return Selection(pool.candidates[chosen], scores[chosen])
+    return highest(pool, k, scores, rng)
 
 
 def mean_similarity(features: np.ndarray, rows: np.ndarray) -> np.ndarray:

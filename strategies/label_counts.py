@@ -8,7 +8,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from strategies.base import Pool, Selection, StrategyError, by_pieces, check, row_chunks, top_k
+from strategies.base import (
+    Pool,
+    Selection,
+    StrategyError,
+    by_pieces,
+    check,
+    highest,
+    row_chunks,
+    top_k,
+)
 from strategies.diversity import diverse_seed
 from strategies.multilabel import label_doubts
 from strategies.registry import strategy
@@ -39,7 +48,7 @@ def lci(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection:
     _refuse_single_label(pool, "lci")
     if pool.proba is None:
         return diverse_seed(pool, k, rng)
-    return _highest(pool, k, _inconsistency(pool, pool.proba), rng)
+    return highest(pool, k, _inconsistency(pool, pool.proba), rng)
 
 
 @strategy(
@@ -64,7 +73,7 @@ def audi(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection:
     nearest = by_pieces(lambda proba: label_doubts(proba, True).max(axis=1), pool.proba)
     # Numbers of labels differ by whole ones from the same mean, so this only breaks ties.
     steps = np.round(_inconsistency(pool, pool.proba), 9)
-    return _highest(pool, k, np.searchsorted(np.unique(steps), steps) + 0.5 * nearest, rng)
+    return highest(pool, k, np.searchsorted(np.unique(steps), steps) + 0.5 * nearest, rng)
 
 
 @strategy(
@@ -117,7 +126,7 @@ def mmc(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection:
     check(pool, k)
     if pool.proba is None:
         return diverse_seed(pool, k, rng)
-    return _highest(pool, k, by_pieces(_loss, pool.proba, _likely_counts(pool)), rng)
+    return highest(pool, k, by_pieces(_loss, pool.proba, _likely_counts(pool)), rng)
 
 
 @strategy(
@@ -142,7 +151,7 @@ def cvirs(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection:
     doubts = label_doubts(pool.proba, pool.multilabel)
     ranks = np.mean([_ranks(label) for label in doubts.T], axis=0)
     doubt = (ranks - 1.0) / max(len(doubts) - 1, 1)
-    return _highest(pool, k, doubt * np.maximum(_set_distances(pool), 0.01), rng)
+    return highest(pool, k, doubt * np.maximum(_set_distances(pool), 0.01), rng)
 
 
 def _refuse_single_label(pool: Pool, name: str) -> None:
@@ -151,11 +160,6 @@ def _refuse_single_label(pool: Pool, name: str) -> None:
             f"{name} compares numbers of labels, which are all one in a single-label pool. "
             "Use margin, or a multi-label pool."
         )
-
-
-def _highest(pool: Pool, k: int, scores: np.ndarray, rng: np.random.Generator) -> Selection:
-    chosen = top_k(scores, k, rng)
-    return Selection(pool.candidates[chosen], scores[chosen])
 
 
 def _inconsistency(pool: Pool, proba: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from strategies.base import Pool, Selection, by_pieces, check, top_k
+from strategies.base import Pool, Selection, by_pieces, check, highest
 from strategies.diversity import diverse_seed
 from strategies.registry import strategy
 from strategies.uncertainty import margin_scores, normalised_entropy
@@ -90,7 +90,7 @@ def binary_entropy(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection
     check(pool, k)
     if pool.proba is None:
         return diverse_seed(pool, k, rng)
-    return _highest(pool, k, normalised_entropy(pool.proba, multilabel=True), rng)
+    return highest(pool, k, normalised_entropy(pool.proba, multilabel=True), rng)
 
 
 @strategy(
@@ -144,9 +144,4 @@ def _by_doubts(
     def of(proba: np.ndarray) -> np.ndarray:
         return score(label_doubts(proba, pool.multilabel))
 
-    return _highest(pool, k, by_pieces(of, pool.proba), rng)
-
-
-def _highest(pool: Pool, k: int, scores: np.ndarray, rng: np.random.Generator) -> Selection:
-    chosen = top_k(scores, k, rng)
-    return Selection(pool.candidates[chosen], scores[chosen])
+    return highest(pool, k, by_pieces(of, pool.proba), rng)

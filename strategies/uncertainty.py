@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from strategies.base import Pool, Selection, StrategyError, by_pieces, check, top_k
+from strategies.base import Pool, Selection, StrategyError, by_pieces, check, highest, top_k
 from strategies.diversity import diverse_seed
 from strategies.registry import strategy
 
@@ -141,8 +141,7 @@ def power(
     scores = uncertainty_scores(pool, uncertainty)
     drawn = beta * np.log(np.maximum(scores, np.finfo(np.float32).tiny))
     drawn += rng.gumbel(size=len(scores))
-    chosen = top_k(drawn, k, rng)
-    return Selection(pool.candidates[chosen], drawn[chosen])
+    return highest(pool, k, drawn, rng)
 
 
 def _top(pool: Pool, k: int, measure: str, rng: np.random.Generator) -> Selection:
@@ -150,8 +149,7 @@ def _top(pool: Pool, k: int, measure: str, rng: np.random.Generator) -> Selectio
     if pool.proba is None:
         return diverse_seed(pool, k, rng)
     scores = uncertainty_scores(pool, measure)
-    chosen = top_k(scores, k, rng)
-    return Selection(pool.candidates[chosen], scores[chosen])
+    return highest(pool, k, scores, rng)
 
 
 def _by_classes(score: Score, proba: np.ndarray, multilabel: bool) -> np.ndarray:
