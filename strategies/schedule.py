@@ -14,31 +14,49 @@ import numpy as np
 
 from strategies.base import Pool, Selection, StrategyError, check
 from strategies.design import LARGEST
+from strategies.points import spread
 from strategies.registry import entry, strategy
 
 LABELS_PER_CLASS = 5
 """Labels a class, on average, up to which `tcm` asks for typical photos."""
 MANY_LABELS = 2000
 """Labels from which `auto` asks by margin alone."""
+COVERED_LABELS = 500
+"""Labels below which `auto` covers photos that vary in few directions."""
+FEW_DIRECTIONS = 30.0
+"""`points.spread` of such photos: 10 to 21 of VGG16's features of Fashion-MNIST, 44 to 97 of real
+photos (docs/benchmarks.md)."""
 
 
 @strategy(
     "auto",
-    "The default: transductive design, from 2,000 labels on the smallest margins.",
+    "The default: coverage or transductive design, from 2,000 labels on the smallest margins.",
     uses_uncertainty=True,
     diverse=True,
 )
 def auto(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection:
-    """`transductive` up to MANY_LABELS labelled photos, then `margin`.
+    """The strategy that is best with so few labels, for photos like these.
 
-    `info["strategy"]` says which of the two asked.
-    Without a model and labels, `transductive` takes photos that are typical and unlike one another;
-    the more labels there are, the more the model's uncertainty counts. With many labels, and for
-    batches beyond what `transductive` selects, uncertainty alone is as good (Bahri et al., Is
-    margin all you need?, 2022) and costs next to nothing. Raises what `base.check` raises.
+    Photos that vary in few directions (`points.spread`) lie close enough for a neighbour's answer
+    to hold: `typiclust` before there is a model, then `uherding` below COVERED_LABELS labelled
+    photos. `transductive` asks afterwards, and from the beginning where photos vary in many. From
+    MANY_LABELS on, and for batches beyond what `transductive` selects, it is `margin`: uncertainty
+    alone is as good then (Bahri et al., Is margin all you need?, 2022) and costs next to nothing.
+    `info["strategy"]` says which of them asked. How the rule was found, and what it gives:
+    docs/benchmarks.md, a prototype to beat. Raises what `base.check` raises.
     """
-    few = len(pool.labelled) < MANY_LABELS and k <= LARGEST
-    return _by("transductive" if few else "margin", pool, k, rng)
+    return _by(_best(pool, k), pool, k, rng)
+
+
+def _best(pool: Pool, k: int) -> str:
+    """The name of the strategy that `auto` asks by."""
+    if len(pool.labelled) >= MANY_LABELS or k > LARGEST:
+        return "margin"
+    check(pool, k)
+    photos = np.concatenate([pool.candidates, pool.labelled])
+    if len(pool.labelled) >= COVERED_LABELS or spread(pool.features, photos) > FEW_DIRECTIONS:
+        return "transductive"
+    return "typiclust" if pool.proba is None else "uherding"
 
 
 @strategy(

@@ -9,9 +9,9 @@ import strategies
 from strategies import NotEnoughCandidates, Pool, StrategyError, UnknownStrategy
 
 
-def pool(labelled=0, n=200, classes=4, cold=False, seed=0):
+def pool(labelled=0, n=200, classes=4, cold=False, seed=0, directions=6):
     rng = np.random.default_rng(seed)
-    features = rng.normal(size=(n, 6)).astype(np.float32)
+    features = rng.normal(size=(n, directions)).astype(np.float32)
     rows = rng.permutation(n)
     targets = np.eye(classes)[rng.integers(classes, size=labelled)]
     proba = None if cold else rng.dirichlet(np.ones(classes), size=n - labelled)
@@ -44,14 +44,43 @@ def test_tcm_switches_where_told():
 
 
 @pytest.mark.parametrize(
-    ("labelled", "k", "expected"),
-    [(0, 5, "transductive"), (1999, 5, "transductive"), (2000, 5, "margin"), (0, 2001, "margin")],
+    ("directions", "labelled", "k", "cold", "expected"),
+    [
+        (6, 0, 5, True, "typiclust"),
+        (6, 20, 5, True, "typiclust"),
+        (6, 20, 5, False, "uherding"),
+        (6, 499, 5, False, "uherding"),
+        (6, 500, 5, False, "transductive"),
+        (25, 400, 5, False, "uherding"),
+        (36, 400, 5, False, "transductive"),
+        (60, 0, 5, True, "transductive"),
+        (60, 20, 5, False, "transductive"),
+        (60, 1999, 5, False, "transductive"),
+        (60, 2000, 5, False, "margin"),
+        (6, 2000, 5, False, "margin"),
+        (6, 0, 2001, True, "margin"),
+    ],
 )
-def test_auto_goes_by_the_budget(labelled, k, expected):
-    given = pool(labelled, n=labelled + k + 5)
+def test_auto_goes_by_the_budget_and_the_photos(directions, labelled, k, cold, expected):
+    given = pool(labelled, n=labelled + k + 195, cold=cold, directions=directions)
     selection = select("auto", given, k)
     assert selection.info["strategy"] == expected
     assert np.array_equal(selection.indices, select(expected, given, k).indices)
+
+
+def test_auto_keeps_its_mind_while_photos_are_answered():
+    """Photos count in how many directions all vary, whether answered or not."""
+    given = pool(100, n=400, directions=60)
+    assert select("auto", given).info["strategy"] == "transductive"
+    given.features[given.labelled, 0] *= 30.0  # those left to ask about go on varying in 60
+    assert select("auto", given).info["strategy"] == "uherding"
+
+
+def test_auto_refuses_rows_that_are_not_there():
+    given = pool(20)
+    given.candidates[3] = 200
+    with pytest.raises(StrategyError):
+        select("auto", given)
 
 
 def test_mixture_shares_the_batch():
