@@ -127,7 +127,8 @@ def spread(features: np.ndarray, rows: np.ndarray) -> float:
     points = sample.take(np.arange(len(sample)))
     if not (largest := float(np.abs(points).max(initial=0.0))):
         return 0.0
-    products = ((points / largest) @ (points / largest).T).astype(np.float64)
+    points /= largest  # float32 overflows at squares of 1e19
+    products = (points @ points.T).astype(np.float64)
     length = float(np.trace(products)) / len(products)
     np.fill_diagonal(products, 0.0)
     squared = float((products**2).sum()) / (len(products) * (len(products) - 1))

@@ -35,7 +35,7 @@ photos (docs/benchmarks.md)."""
     diverse=True,
 )
 def auto(pool: Pool, k: int, *, rng: np.random.Generator) -> Selection:
-    """The strategy that is best with so few labels, for photos like these.
+    """Coverage, design or uncertainty, by how many labels there are and how the photos vary.
 
     Photos that vary in few directions (`points.spread`) lie close enough for a neighbour's answer
     to hold: `typiclust` before there is a model, then `uherding` below COVERED_LABELS labelled
